@@ -1,0 +1,9 @@
+"""`python train.py`: see README.md, or run it without arguments."""
+
+import sys
+from pathlib import Path
+
+from darkroom.commands.train import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], conf=Path(__file__).resolve().parent / "conf"))
