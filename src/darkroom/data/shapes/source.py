@@ -1,0 +1,148 @@
+"""``data=shapes``: the built-in pictures, drawn from a seed when first looked at, and captions for a test of composition."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64, UInt8
+from torch import Tensor
+
+from darkroom.contracts import Batch, Prompts, Visit
+from darkroom.data.shapes.captions import caption
+from darkroom.data.shapes.render import render
+from darkroom.data.shapes.scenes import MOST, Content, Scenes, draw_content, draw_scenes, shows_kept_out
+from darkroom.keys import Keys, keys
+
+VERSION = "shapes 1"  # a change that alters any picture or caption alters this
+_SMALLEST = 32  # pixels; below, a star is a blot
+
+
+def _seen(content: Content) -> Bool[np.ndarray, " b"]:
+    return ~shows_kept_out(content)
+
+
+_WANTED: dict[str, Callable[[Content], Bool[np.ndarray, " b"]]] = {
+    "train": _seen,
+    "validation": _seen,
+    "seen": _seen,
+    "held_out": shows_kept_out,
+}
+
+
+class ShapesSplit:
+    """One split, a PictureDataset: captions at once, pictures when the first is asked for, then all in memory."""
+
+    orientations = 1  # a mirrored "left of" is "right of"
+    labels = None
+
+    def __init__(self, content: Content, keys: Keys, resolution: int) -> None:
+        self._content = content
+        self._keys = keys
+        self._resolution = resolution
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    @cached_property
+    def captions(self) -> tuple[str, ...]:
+        return tuple(caption(self._content.requirement(row)) for row in range(len(self)))
+
+    @cached_property
+    def scenes(self) -> Scenes:
+        """All that decides the pictures."""
+        return draw_scenes(self._content, self._keys)
+
+    @cached_property
+    def pictures(self) -> UInt8[Tensor, "n 3 H W"]:
+        """All pictures of the split."""
+        return render(self.scenes, self._resolution)
+
+    def __getitems__(self, visits: Sequence[Visit]) -> Batch:
+        index, epoch, place = (
+            torch.tensor([getattr(visit, name) for visit in visits], dtype=torch.int64)
+            for name in ("index", "epoch", "place")
+        )
+        return Batch(
+            image=self.pictures[index],
+            index=index,
+            epoch=epoch,
+            place=place,
+            step=visits[0].step,
+            prompts=Prompts(caption=tuple(self.captions[visit.index] for visit in visits)),
+        )
+
+    def oriented(self, indices: Sequence[int], mirrored: bool) -> UInt8[Tensor, "b 3 H W"]:
+        """Pictures by index; raises ValueError for mirrored ones, whose captions would be false."""
+        if mirrored:
+            raise ValueError("mirrored=True: pictures of shapes have one orientation, a mirrored 'left of' is false")
+        return self.pictures[torch.as_tensor(indices, dtype=torch.int64)]
+
+
+class Shapes:
+    """Scenes of one to ``max_shapes`` coloured shapes with captions, a PictureSource.
+
+    Scene k of a split is a function of (seed, split, k) alone, so that a larger split begins with the smaller one's.
+    Training and validation never show the kept-out combinations of vocabulary.py.
+    """
+
+    classes = None
+
+    def __init__(
+        self,
+        resolution: int = 64,
+        max_shapes: int = 2,  # in one picture, 1 to 3
+        train_size: int = 20_000,
+        validation_size: int = 1_000,
+        seed: int = 0,
+    ) -> None:
+        faults = [
+            fault
+            for wrong, fault in (
+                (
+                    resolution < _SMALLEST,
+                    f"data.resolution={resolution} is too small for shapes; use {_SMALLEST} or more",
+                ),
+                (not 1 <= max_shapes <= MOST, f"data.max_shapes={max_shapes} is not in 1..{MOST}"),
+                (train_size < 1, f"data.train_size={train_size} is not positive"),
+                (validation_size < 1, f"data.validation_size={validation_size} is not positive"),
+            )
+            if wrong
+        ]
+        if faults:
+            raise ValueError("\n".join(faults))
+        self.resolution = resolution
+        self._max_shapes = max_shapes
+        self._sizes = {"train": train_size, "validation": validation_size}
+        self._seed = seed
+        self._splits: dict[str, ShapesSplit] = {}
+        facts = [VERSION, resolution, max_shapes, train_size, validation_size, seed]
+        self.fingerprint = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def split(self, name: str) -> ShapesSplit:
+        """``"train"`` or ``"validation"``; the same object each time, so that pictures are drawn once."""
+        if name not in self._sizes:
+            raise ValueError(f"split={name!r} is not one of {sorted(self._sizes)}")
+        if name not in self._splits:
+            self._splits[name] = self._draw(name, self._sizes[name], self._seed)
+        return self._splits[name]
+
+    def challenge(self, kind: str, n: int, seed: int = 0) -> ShapesSplit:
+        """``n`` new scenes for a test of composition, apart from both splits for every seed.
+
+        ``kind`` is ``"seen"`` (combinations that training contains) or ``"held_out"`` (each with a kept-out pair or triple).
+        """
+        if kind not in ("seen", "held_out"):
+            raise ValueError(f"kind={kind!r} is not one of ['held_out', 'seen']")
+        return self._draw(kind, n, seed)
+
+    def prompts(self, kind: str, n: int, seed: int = 0) -> tuple[str, ...]:
+        """The captions of :meth:`challenge`; ``captions.parse`` tells what each requires."""
+        return self.challenge(kind, n, seed).captions
+
+    def _draw(self, name: str, size: int, seed: int) -> ShapesSplit:
+        places: Int64[np.ndarray, " n"] = np.arange(size)
+        own = keys(seed=seed, purpose=f"shapes/{name}", places=places)
+        return ShapesSplit(draw_content(own, self._max_shapes, _WANTED[name]), own, self.resolution)
