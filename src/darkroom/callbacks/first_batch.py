@@ -1,0 +1,44 @@
+"""The first training batch as the network sees it, so that a wrong crop, colour or caption is seen at once."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import UInt8
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from darkroom.contracts import Batch, LatentBatch, Prompts
+from darkroom.runs.pictures import log_pictures
+
+
+@runtime_checkable
+class ShowsBatch(Protocol):
+    """A stage that turns its batches into pictures, such as latents through the decoder."""
+
+    def pictures(self, batch: Batch | LatentBatch) -> UInt8[Tensor, "b 3 H W"]: ...
+
+
+class FirstBatch(Callback):
+    """Logs up to ``n`` pictures of the batch of step 0, with captions or labels, as ``first_batch``."""
+
+    def __init__(self, n: int = 16) -> None:
+        self._n = n
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if trainer.global_step > 0 or batch_idx > 0:
+            return
+        if isinstance(pl_module, ShowsBatch):
+            pictures = pl_module.pictures(batch)
+        elif isinstance(batch, Batch):
+            pictures = batch.image
+        else:
+            return
+        log_pictures(trainer, "first_batch", pictures[: self._n], captions(batch.prompts, self._n), step=0)
+
+
+def captions(prompts: Prompts, n: int) -> list[str] | None:
+    """What to write under the first ``n`` pictures: captions, else labels, else nothing."""
+    if prompts.caption is not None:
+        return list(prompts.caption[:n])
+    if prompts.label is not None:
+        return [f"label {label}" for label in prompts.label[:n].tolist()]
+    return None

@@ -1,0 +1,59 @@
+"""Keeps summary.json up to date: after every validation and at the end."""
+
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from darkroom.runs.folder import Run
+from darkroom.runs.machine import peak_memory
+from darkroom.runs.summary import parameter_counts, provenance, update_summary
+
+
+class Summary(Callback):
+    """Writes the last value of every metric, ``seconds`` over all parts of a resumed run, and where the run came from.
+
+    ``pictures_per_second`` is that of the whole training, first step and validations included: what a user waited.
+    """
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = time.monotonic()
+        self._pictures = 0
+        before = _run(trainer).summary if trainer.global_step > 0 else {}  # else a run begun again from step 0
+        self._seconds_before = before.get("seconds", 0.0)
+        self._pictures_before = before.get("pictures", 0)
+        facts = {**provenance(pl_module.device), **parameter_counts(pl_module), "finished": False}
+        self._write(trainer, pl_module, facts)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._pictures += len(batch) * trainer.world_size
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.training and not trainer.sanity_checking:
+            self._write(trainer, pl_module, {})
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer, pl_module, {"finished": True})
+
+    def _write(self, trainer: Trainer, pl_module: LightningModule, facts: dict[str, Any]) -> None:
+        if not trainer.is_global_zero:
+            return
+        seconds = time.monotonic() - self._since
+        running = {
+            "step": trainer.global_step,
+            "seconds": round(self._seconds_before + seconds, 3),
+            "pictures": self._pictures_before + self._pictures,
+            "pictures_per_second": round(self._pictures / seconds, 3) if self._pictures else None,
+            "peak_memory_gb": round(peak_memory(pl_module.device) / 1e9, 3),
+        }
+        update_summary(_run(trainer), {**dict(trainer.callback_metrics), **running, **facts})
+
+
+def _run(trainer: Trainer) -> Run:
+    return Run(Path(trainer.default_root_dir))

@@ -1,0 +1,72 @@
+"""Checkpoints that are whole or recognisably torn, and that hold nothing but tensors and plain values."""
+
+import logging
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import CheckpointIO
+
+from darkroom.runs.files import replacing
+
+log = logging.getLogger(__name__)
+
+_STEP = re.compile(r"step-(\d+)\.ckpt")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether ``path`` is a complete checkpoint.
+
+    torch writes a zip archive whose directory comes last, so that a file cut short has none. Cheap: reads only the end.
+    """
+    return zipfile.is_zipfile(path)
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint after ``step`` optimizer steps lies: names sort by step."""
+    return folder / f"step-{step:08d}.ckpt"
+
+
+def step_of(path: Path) -> int:
+    """The inverse of :func:`checkpoint_path`."""
+    match = _STEP.fullmatch(path.name)
+    if match is None:
+        raise ValueError(f"{path} is not named like a checkpoint (step-00001000.ckpt)")
+    return int(match[1])
+
+
+def whole_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of ``folder`` by rising step; a torn one is left out with a warning."""
+    found = sorted((p for p in folder.glob("step-*.ckpt") if _STEP.fullmatch(p.name)), key=step_of)
+    whole = [path for path in found if is_whole(path)]
+    for path in found:
+        if path not in whole:
+            log.warning("%s is torn (its writing was cut short): skipped", path)
+    return whole
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Writes beside the place and renames; loads with ``weights_only``, so that a checkpoint runs no code."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Path | str, storage_options: Any | None = None) -> None:
+        """``storage_options`` is Lightning's, for remote storage: must be None."""
+        if storage_options is not None:
+            raise ValueError(f"storage_options={storage_options!r}: checkpoints go to a local folder, leave it out")
+        with replacing(Path(path)) as draft:
+            torch.save(checkpoint, draft)
+
+    def load_checkpoint(
+        self, path: Path | str, map_location: Any | None = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Raises FileNotFoundError, or ValueError where the file is torn. ``weights_only=None`` means True too."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no checkpoint {path}")
+        if not is_whole(path):
+            raise ValueError(f"{path} is torn (its writing was cut short): use the checkpoint before it")
+        return torch.load(path, map_location=map_location, weights_only=weights_only is not False)
+
+    def remove_checkpoint(self, path: Path | str) -> None:
+        Path(path).unlink(missing_ok=True)

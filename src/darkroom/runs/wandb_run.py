@@ -1,0 +1,104 @@
+"""Weights & Biases: online where there is a key, offline without asking where there is none."""
+
+import os
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wandb
+from jaxtyping import UInt8
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+
+_STEP = "trainer/global_step"
+
+
+class WandbRun(WandbLogger):
+    """Lightning's logger, quiet and light, with its files in the run folder and the run's name as its id.
+
+    Every record carries the number of optimizer steps done as its step: what is logged at one step becomes one row, and
+    the rows that a resumed run repeats are not taken twice.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        project: str = "darkroom",
+        entity: str | None = None,  # a team; None is the user's own
+        group: str | None = None,  # runs to show together
+    ) -> None:
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        quiet = wandb.Settings(
+            silent=True,  # what to do next is said once, by how_to_look
+            console="off",  # capturing the terminal costs time and makes a mess of a progress bar
+            disable_git=True,  # summary.json has the commit
+            disable_code=True,
+            x_disable_stats=True,  # a sampler of system metrics would take time from a training on few cores
+        )
+        super().__init__(
+            name=folder.name,
+            id=folder.name,
+            save_dir=folder,
+            project=project,
+            entity=entity,
+            group=group,
+            mode=_mode(),
+            settings=quiet,
+        )
+        self._wandb_init.pop("anonymous", None)  # Lightning passes it, W&B warns of it
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """``step`` as Lightning counts it: of the last step, from 0."""
+        self._record({name: value for name, value in metrics.items() if name != "epoch"}, (step or 0) + 1)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """The resolved config, nested as it is."""
+        self.experiment.config.update(params if isinstance(params, dict) else vars(params), allow_val_change=True)
+
+    @rank_zero_only
+    def log_pictures(
+        self, name: str, pictures: UInt8[Tensor, "n 3 H W"], captions: Sequence[str] | None, step: int
+    ) -> None:
+        """``step`` is the number of optimizer steps done."""
+        arrays = pictures.permute(0, 2, 3, 1).cpu().numpy()
+        texts = captions if captions is not None else [None] * len(arrays)
+        self._record({name: [_image(array, text) for array, text in zip(arrays, texts, strict=True)]}, step)
+
+    @rank_zero_only
+    def close(self) -> None:
+        """Write what is left and end W&B's process; nothing can be logged afterwards."""
+        if self._experiment is not None:
+            self._experiment.finish()
+
+    def _record(self, values: Mapping[str, Any], step: int) -> None:
+        self.experiment.log({**values, _STEP: step}, step=step)
+
+
+def how_to_look(folder: Path) -> list[str]:
+    """Lines that say how to see the run in ``folder``; empty where W&B kept nothing offline."""
+    offline = sorted((folder / "wandb").glob("offline-run-*"))
+    if not offline:
+        return []
+    return [
+        f"look at the run now:   wandb leet {offline[-1]}",
+        f"upload it later:       wandb sync {' '.join(map(str, offline))}",
+    ]
+
+
+def _mode() -> str | None:
+    """``offline`` where W&B has no key and would ask for one; None leaves it to W&B's own settings."""
+    rank = rank_zero_only.rank  # type: ignore[attr-defined]
+    if os.environ.get("WANDB_MODE") or rank != 0:
+        return None
+    return None if wandb.login(prompt=False, verify=False) else "offline"
+
+
+def _image(array: np.ndarray, caption: str | None) -> wandb.Image:
+    return wandb.Image(array, caption=caption, file_type="png")
