@@ -4,9 +4,9 @@ Axes in shapes: b batch, c channels, h w latent height and width, H W picture he
 A picture is RGB; as uint8 it lies in 0..255, as float in [-1, 1]. t lies in [0, 1]; 0 is data, 1 is noise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -22,13 +22,15 @@ class _Movable:
 
     def to(self: Self, device: torch.device | str, non_blocking: bool = False) -> Self:
         """A copy with every tensor on ``device``."""
-        moved = {}
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if isinstance(value, Tensor):
-                moved[field.name] = value.to(device, non_blocking=non_blocking)
-            elif isinstance(value, _Movable):
-                moved[field.name] = value.to(device, non_blocking)
+        return self._map(lambda part: part.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self: Self) -> Self:
+        """A copy in page-locked memory; a DataLoader that was asked to pin calls this."""
+        return self._map(lambda part: part.pin_memory())
+
+    def _map(self: Self, function: Callable[[Any], Any]) -> Self:
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        moved = {name: function(part) for name, part in parts.items() if isinstance(part, (Tensor, _Movable))}
         return replace(self, **moved)  # type: ignore[type-var]
 
 

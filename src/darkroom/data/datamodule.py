@@ -1,0 +1,121 @@
+"""Any data set that answers visits, as Lightning wants its data."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Sampler
+
+from darkroom.contracts import Batch, LatentBatch, Visit
+from darkroom.data.sampler import SequentialSampler, VisitSampler, micro_batch_size
+
+
+class VisitedDataset(Protocol):
+    """What a loader asks of pictures and of cached latents alike."""
+
+    def __len__(self) -> int: ...
+
+    def __getitems__(self, visits: Sequence[Visit]) -> Batch | LatentBatch: ...
+
+
+class VisitLoader(DataLoader):
+    """A loader whose batches come ready from the data set.
+
+    Its position follows from the step, which Lightning keeps already; the two empty methods tell Lightning that this
+    loader can go on in the middle of an epoch.
+    """
+
+    def __init__(
+        self, dataset: VisitedDataset, visits: Sampler[list[Visit]], *, num_workers: int = 0, pin_memory: bool = False
+    ):
+        super().__init__(
+            dataset,  # type: ignore[arg-type]  # torch asks for __getitems__ but its Dataset does not declare it
+            batch_sampler=visits,
+            num_workers=num_workers,
+            collate_fn=_as_it_is,
+            pin_memory=pin_memory,
+            persistent_workers=num_workers > 0,
+            generator=torch.Generator(),  # else every iterator draws a seed from the global generator
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: see the class."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing: see the class."""
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+class DataModule(LightningDataModule):
+    """Training visits from the step that the trainer stands at, and each validation picture once.
+
+    Steps, processes and accumulation are the trainer's; give it ``use_distributed_sampler=False``. One batch is one
+    increment of ``trainer.global_step``. With ``overfit_batches=k`` the first k batches come again and again.
+
+    Args:
+        batch_size: global, over all processes and accumulated micro-batches.
+        seed: of the order of the pictures.
+        num_workers: processes that read; 0 reads in the training process.
+    """
+
+    def __init__(
+        self,
+        train: VisitedDataset,
+        validation: VisitedDataset,
+        *,
+        batch_size: int,
+        seed: int,
+        num_workers: int = 0,
+    ):
+        super().__init__()
+        self.train, self.validation = train, validation
+        self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
+        # a process of many may have no validation picture where there are fewer of them than processes
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+
+    def train_dataloader(self) -> VisitLoader:
+        """Raises ValueError where ``batch_size`` does not divide among processes and accumulation."""
+        trainer = self._trainer
+        overfit = trainer.overfit_batches
+        visits = VisitSampler(
+            len(self.train),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            max_steps=trainer.max_steps,
+            start_step=lambda: trainer.global_step,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+            accumulate=trainer.accumulate_grad_batches,
+            repeat=overfit if isinstance(overfit, int) else 0,
+        )
+        return self._loader(self.train, visits)
+
+    def val_dataloader(self) -> VisitLoader:
+        """Micro-batches as large as those of training, which fit the memory."""
+        trainer = self._trainer
+        size = micro_batch_size(
+            self.batch_size, world_size=trainer.world_size, accumulate=trainer.accumulate_grad_batches
+        )
+        visits = SequentialSampler(
+            len(self.validation), batch_size=size, rank=trainer.global_rank, world_size=trainer.world_size
+        )
+        return self._loader(self.validation, visits)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
+        """The batch on the device; from pinned memory the copy runs beside the computation."""
+        return batch.to(device, non_blocking=device.type == "cuda")
+
+    def _loader(self, dataset: VisitedDataset, visits: Sampler[list[Visit]]) -> VisitLoader:
+        pin = self._trainer.strategy.root_device.type == "cuda"
+        return VisitLoader(dataset, visits, num_workers=self.num_workers, pin_memory=pin)
+
+    @property
+    def _trainer(self) -> Any:
+        if self.trainer is None:
+            raise RuntimeError("the loaders ask the trainer for steps and processes: pass this to trainer.fit")
+        return self.trainer
