@@ -1,0 +1,161 @@
+"""CLIP's text tower, pretrained and frozen, as open_clip builds it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from darkroom.conditioning import tokens
+from darkroom.conditioning.facts import Facts
+from darkroom.conditioning.text import captions_of, require_captions
+from darkroom.contracts import Condition, ConditionSpec, Prompts
+
+_TOWER_KEYS = {"context_length", "vocab_size", "width", "heads", "layers"}  # what CLIP's own towers are described by
+
+
+class PretrainedText(nn.Module):
+    """A frozen tower: ``Condition.tokens`` [b, context_length, width], ``mask``, ``vector`` [b, embedding width].
+
+    The tower stands outside of the module tree: it has no part in state_dict, optimizer, EMA or gradient exchange, and
+    only follows ``.to``. A checkpoint therefore needs ``pretrained`` again when it is loaded. The tower is causal, so
+    fewer tokens than its 77 change nothing but the price. A dropped row is the empty caption.
+    """
+
+    def __init__(
+        self,
+        model: str,  # as open_clip names it; OpenAI's weights given as a file want the name that ends in -quickgelu
+        pretrained: str | None = "openai",  # open_clip's tag (from the cache, else fetched), a file, or None: random
+        context_length: int = 77,  # tokens with start and end; longer captions are cut
+        layer: Literal["final", "penultimate"] = "penultimate",  # of `tokens`: SD3 takes the states before the last
+        # block, without a norm (recipes.md 9.5); "final" is the last block's, after the final norm (SD1)
+    ):
+        super().__init__()
+        tower = _load_tower(model, pretrained)
+        if not 3 <= context_length <= tower.context_length:
+            raise ValueError(
+                f"conditioner.context_length={context_length} is not in 3..{tower.context_length}, what {model} reads"
+            )
+        if layer not in ("final", "penultimate"):
+            raise ValueError(f"conditioner.layer={layer} is neither final nor penultimate")
+        self.context_length = context_length
+        self.layer = layer
+        self._outside: list[Any] = [
+            _cut(tower, context_length).eval().requires_grad_(False)
+        ]  # a list hides it from nn.Module
+        self.null_ids: Tensor
+        self.register_buffer("null_ids", tokens.token_ids(("",), context_length), persistent=False)
+        self.spec = ConditionSpec(tokens=tower.width, vector=tower.output_dim)
+
+    @staticmethod
+    def completed(arguments: dict[str, Any], facts: Facts) -> dict[str, Any]:
+        """The constructor's arguments; raises ValueError where the data has no captions."""
+        require_captions("clip", facts)
+        return arguments
+
+    @property
+    def tower(self) -> Any:
+        """open_clip's ``TextTransformer``."""
+        return self._outside[0]
+
+    def truncated(self, captions: Iterable[str]) -> list[str]:
+        """The captions that are cut at the context length."""
+        return tokens.truncated(captions, self.context_length)
+
+    def unknown_words(self, captions: Iterable[str]) -> list[str]:  # noqa: ARG002
+        """None: the tower has the tokenizer's whole vocabulary."""
+        return []
+
+    @torch.no_grad()
+    def forward(self, prompts: Prompts, drop: Bool[Tensor, " b"] | None = None) -> Condition:
+        """Raises ValueError where the prompts have no captions."""
+        device = self.null_ids.device
+        ids = tokens.token_ids(captions_of(prompts), self.context_length).to(device, non_blocking=True)
+        if drop is not None:
+            ids = torch.where(drop.to(device)[:, None], self.null_ids, ids)
+        final = self.layer == "final"
+        out = self.tower.forward_intermediates(
+            ids, indices=1 if final else 2, normalize_intermediates=final, output_fmt="NLC"
+        )
+        return Condition(tokens=out["text_intermediates"][0], mask=tokens.counts(ids), vector=out["text_features"])
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PretrainedText":
+        self.tower._apply(fn, recurse)  # .to(device) and .bfloat16() reach it although it is no child
+        return super()._apply(fn, recurse)
+
+
+def _load_tower(model: str, pretrained: str | None) -> Any:
+    import open_clip  # seconds: only where there is text
+    from open_clip.transformer import QuickGELU, TextTransformer
+
+    config = open_clip.get_model_config(model)
+    if config is None or not set(config["text_cfg"]) <= _TOWER_KEYS or "multimodal_cfg" in config:
+        raise ValueError(
+            f"conditioner.model={model} is not one of open_clip's models with CLIP's own text tower and tokenizer; "
+            "ViT-B-32 and ViT-L-14 are"
+        )
+    tag = open_clip.get_pretrained_cfg(model, pretrained) if pretrained else {}
+    quick_gelu = tag.get("quick_gelu", config.get("quick_gelu", False))  # OpenAI trained with x * sigmoid(1.702 x)
+    tower = TextTransformer(
+        **config["text_cfg"], output_dim=config["embed_dim"], act_layer=QuickGELU if quick_gelu else nn.GELU
+    )
+    if pretrained:
+        path = _fetch(model, pretrained, tag) if tag else Path(pretrained)
+        _fill(tower, path)
+    return tower
+
+
+def _fetch(model: str, pretrained: str, tag: dict[str, Any]) -> Path:
+    """The file of a tag, from open_clip's usual cache or fetched into it."""
+    import open_clip
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    try:
+        return Path(open_clip.download_pretrained(tag))
+    except (OSError, RuntimeError, ValueError) as error:  # no network, no such file, a wrong checksum
+        reason = str(error).splitlines()[0].split(". ")[0]
+        raise FileNotFoundError(
+            f"conditioner.pretrained={pretrained}: the weights of {model} are not in {HF_HUB_CACHE} and could not be "
+            f"fetched ({reason}); fetch them elsewhere and give the file: conditioner.pretrained=PATH"
+        ) from None
+
+
+def _fill(tower: nn.Module, path: Path) -> None:
+    """Takes the text tower out of a whole CLIP's weights: OpenAI's layout, or open_clip's with its ``text.`` prefix."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"conditioner.pretrained={path} is neither a tag that open_clip has for this model nor a file"
+        )
+    state = _read(path)
+    prefix = "text." if any(key.startswith("text.") for key in state) else ""
+    wanted = tower.state_dict()
+    missing = [key for key in wanted if prefix + key not in state]
+    if missing:
+        raise ValueError(
+            f"{path} has no {prefix}{missing[0]}; conditioner.pretrained wants the weights of a whole CLIP"
+        )
+    wrong = [key for key in wanted if state[prefix + key].shape != wanted[key].shape]
+    if wrong:
+        shapes = f"{list(state[prefix + wrong[0]].shape)}, not {list(wanted[wrong[0]].shape)}"
+        raise ValueError(f"{path} has another shape of {wrong[0]} than conditioner.model: {shapes}")
+    tower.load_state_dict({key: state[prefix + key] for key in wanted})
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Tensors by name: safetensors, a pickled state_dict, or OpenAI's TorchScript archive."""
+    from open_clip.factory import load_state_dict
+
+    try:
+        return load_state_dict(str(path))
+    except RuntimeError:  # an archive is code as well, which the strict reader of pickles refuses
+        return torch.jit.load(path, map_location="cpu").state_dict()
+
+
+def _cut(tower: Any, context_length: int) -> Any:
+    """Keeps the first positions."""
+    tower.positional_embedding = nn.Parameter(tower.positional_embedding[:context_length].clone())
+    tower.context_length = tower.num_pos = context_length
+    tower.attn_mask = tower.build_causal_mask()
+    return tower
