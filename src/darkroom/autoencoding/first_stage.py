@@ -1,0 +1,210 @@
+"""The first-stage artifact: an autoencoder as a folder that explains itself, and what a second stage makes of it.
+
+config.yaml          the autoencoder's resolved node
+weights.safetensors  float32, averaged over training where the run kept an average
+latents.json         latent shape, factor, mean and std per channel, picture range, data fingerprint, version
+HASH                 sha256 of the three; in a shell: sha256sum config.yaml weights.safetensors latents.json | sha256sum
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from darkroom.autoencoding.latent_statistics import LatentStatistics
+from darkroom.autoencoding.model import Autoencoder
+from darkroom.build import build
+from darkroom.contracts import LatentSpec, Posterior
+
+FOLDER = "first_stage"  # in a run
+_FILES = ("config.yaml", "weights.safetensors", "latents.json")
+_VERSION = 1
+
+
+class ArtifactFirstStage(nn.Module):
+    """A trained autoencoder, frozen, whose latents have mean 0 and std 1 in every channel over its training set."""
+
+    def __init__(
+        self, autoencoder: Autoencoder, *, mean: Float[Tensor, " c"], std: Float[Tensor, " c"], hash: str
+    ) -> None:
+        super().__init__()
+        self.spec = LatentSpec(channels=autoencoder.latent_channels, factor=autoencoder.factor, hash=hash)
+        self.autoencoder = autoencoder
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", mean.float().view(-1, 1, 1))
+        self.register_buffer("std", std.float().view(-1, 1, 1))
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "ArtifactFirstStage":  # noqa: ARG002  torch's signature
+        """Stays in evaluation mode, whatever the module around it does."""
+        return super().train(False)
+
+    def encode(self, picture: Float[Tensor, "b 3 H W"]) -> Posterior:
+        posterior = self.autoencoder.encode(picture)
+        return Posterior(mean=(posterior.mean - self.mean) / self.std, std=posterior.std / self.std)
+
+    def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
+        return self.autoencoder.decode(latent * self.std + self.mean)
+
+
+class Identity(nn.Module):
+    """Nothing inside: the latent is the picture, and latent diffusion is pixel diffusion."""
+
+    spec = LatentSpec(channels=3, factor=1, hash="identity")
+
+    def encode(self, picture: Float[Tensor, "b 3 H W"]) -> Posterior:
+        return Posterior(mean=picture, std=torch.zeros_like(picture))
+
+    def decode(self, latent: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 3 H W"]:
+        return latent
+
+
+def write_artifact(
+    folder: Path,
+    *,
+    config: Mapping[str, Any],  # the node that builds ``autoencoder``; interpolations are resolved here
+    autoencoder: Autoencoder,
+    weights: Mapping[str, Tensor],  # its state_dict, or an average of it over training
+    statistics: LatentStatistics,  # of the training set, under these weights
+    resolution: int,  # of the pictures that the statistics were measured on
+    fingerprint: str,  # of the data
+) -> str:
+    """Writes the folder as a whole or not at all, and answers its hash.
+
+    Raises FileExistsError where ``folder`` exists, ValueError where the weights are not the autoencoder's.
+    """
+    folder = Path(folder)
+    if faults := _differences(autoencoder.state_dict(), weights):
+        raise ValueError(f"{folder}: the weights to write are not the autoencoder's: {faults}")
+    spec = LatentSpec(channels=autoencoder.latent_channels, factor=autoencoder.factor, hash="")
+    latents = {
+        "version": _VERSION,
+        "resolution": resolution,
+        "shape": spec.shape(resolution),
+        "factor": spec.factor,
+        "mean": statistics.mean.tolist(),
+        "std": statistics.std.tolist(),
+        "picture_range": [-1, 1],
+        "data_fingerprint": fingerprint,
+    }
+    node = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))  # a copy would lose its root
+    resolved = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+
+    def fill(target: Path) -> None:
+        (target / "config.yaml").write_text(OmegaConf.to_yaml(resolved), encoding="utf-8")
+        save_file(_to_float32(weights), target / "weights.safetensors")
+        (target / "latents.json").write_text(json.dumps(latents, indent=2) + "\n", encoding="utf-8")
+        (target / "HASH").write_text(_hash(target) + "\n", encoding="utf-8")
+
+    _write_folder(folder, fill)
+    return read_hash(folder)
+
+
+def find_artifact(path: str | Path) -> Path:
+    """The artifact's folder, where ``path`` is one, or a run that holds one.
+
+    Raises FileNotFoundError with what is missing, ValueError where the files are not those the hash was taken of.
+    """
+    path = Path(path).expanduser()
+    if not path.is_dir():
+        raise FileNotFoundError(f"first_stage.path={path} is not a folder; give an autoencoder's run or its {FOLDER}/")
+    folder = path / FOLDER if (path / FOLDER).is_dir() else path
+    if missing := [name for name in (*_FILES, "HASH") if not (folder / name).is_file()]:
+        raise FileNotFoundError(
+            f"first_stage.path={path} lacks {', '.join(missing)}; give an autoencoder's run that has finished, "
+            f"or its {FOLDER}/"
+        )
+    if (found := _hash(folder)) != read_hash(folder):
+        raise ValueError(
+            f"{folder} was changed after it was written: its HASH is {read_hash(folder)[:12]}..., its files have "
+            f"{found[:12]}...; copy it again from where it came, or train it again"
+        )
+    return folder
+
+
+def load_artifact(path: str | Path) -> ArtifactFirstStage:
+    """The first stage of a run or of an artifact's folder, verified, on the CPU in float32.
+
+    Raises as :func:`find_artifact`, and ValueError where this version of darkroom does not understand what it finds.
+    """
+    folder = find_artifact(path)
+    latents = json.loads((folder / "latents.json").read_text(encoding="utf-8"))
+    if latents["version"] != _VERSION:
+        raise ValueError(
+            f"{folder}/latents.json has version={latents['version']}, this darkroom reads {_VERSION}; "
+            "use the release that wrote it"
+        )
+    with torch.random.fork_rng(devices=[]):  # initial weights, soon overwritten, must not shift anybody's random stream
+        autoencoder = build(OmegaConf.load(folder / "config.yaml"))
+    weights = load_file(folder / "weights.safetensors")
+    if faults := _differences(autoencoder.state_dict(), weights):
+        raise ValueError(f"{folder}/weights.safetensors does not fit what its config.yaml builds: {faults}")
+    autoencoder.load_state_dict(weights)
+    mean, std = torch.tensor(latents["mean"]), torch.tensor(latents["std"])
+    return ArtifactFirstStage(autoencoder, mean=mean, std=std, hash=read_hash(folder))
+
+
+def copy_artifact(path: str | Path, folder: Path) -> str:
+    """Copies an artifact into ``folder``, so that a run stays whole when the autoencoder's moves; answers its hash.
+
+    The same artifact there already, as in a resumed run, is left alone; raises FileExistsError where another is there.
+    """
+    source = find_artifact(path)
+    if (folder / "HASH").is_file() and read_hash(find_artifact(folder)) == read_hash(source):
+        return read_hash(source)
+    _write_folder(folder, lambda target: [shutil.copy(source / name, target) for name in (*_FILES, "HASH")])
+    return read_hash(folder)
+
+
+def read_hash(folder: Path) -> str:
+    """What the artifact's HASH says, unverified."""
+    return (folder / "HASH").read_text(encoding="utf-8").strip()
+
+
+def _hash(folder: Path) -> str:
+    lines = (f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in _FILES)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
+    """Fills a temporary neighbour, then renames it: a reader sees a whole folder or none."""
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists and an artifact is never overwritten; choose another folder")
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    temporary.mkdir(parents=True)
+    try:
+        fill(temporary)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # gone already, unless something failed
+
+
+def _to_float32(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous copies on the CPU; whole numbers keep their type."""
+    return {
+        name: value.detach().to("cpu", torch.float32 if value.is_floating_point() else value.dtype).contiguous().clone()
+        for name, value in weights.items()
+    }
+
+
+def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """What keeps ``found`` from being loaded strictly, in one line; empty where nothing does."""
+    faults = [f"{name} is missing" for name in expected.keys() - found.keys()]
+    faults += [f"{name} is not known" for name in found.keys() - expected.keys()]
+    faults += [
+        f"{name} has shape {tuple(found[name].shape)}, not {tuple(expected[name].shape)}"
+        for name in expected.keys() & found.keys()
+        if expected[name].shape != found[name].shape
+    ]
+    shown = ", ".join(sorted(faults)[:4])
+    return f"{shown} and {len(faults) - 4} more" if len(faults) > 4 else shown

@@ -1,0 +1,64 @@
+"""An autoencoder as a trainable module: encoder, bottleneck, decoder."""
+
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from darkroom.contracts import Posterior
+from darkroom.keys import Keys
+from darkroom.networks.autoencoder import Decoder, Encoder
+
+
+class Bottleneck(Protocol):
+    """What lies between encoder and decoder; also a torch module."""
+
+    def latent_channels(self, encoder_channels: int) -> int: ...
+
+    def __call__(self, moments: Float[Tensor, "b m h w"]) -> Posterior: ...
+
+
+class Autoencoder(nn.Module):
+    """Pictures in [-1, 1] to posteriors over raw latents and back; normalising is the artifact's work.
+
+    Raises ValueError where the three parts do not fit one another.
+    """
+
+    def __init__(self, *, encoder: Encoder, bottleneck: Bottleneck, decoder: Decoder) -> None:
+        super().__init__()
+        channels = bottleneck.latent_channels(encoder.out_channels)
+        if channels != decoder.latent_channels:
+            raise ValueError(
+                f"autoencoder.decoder.latent_channels={decoder.latent_channels}, but encoder.out_channels="
+                f"{encoder.out_channels} through {type(bottleneck).__name__} makes {channels}; set one to match"
+            )
+        if encoder.factor != decoder.factor:
+            raise ValueError(
+                f"autoencoder.encoder shrinks by {encoder.factor}, autoencoder.decoder grows by {decoder.factor}; "
+                "give both as many multipliers and the same stem_factor"
+            )
+        self.encoder = encoder
+        self.bottleneck = bottleneck
+        self.decoder = decoder
+
+    @property
+    def factor(self) -> int:
+        """How much smaller a latent's side is than the picture's."""
+        return self.encoder.factor
+
+    @property
+    def latent_channels(self) -> int:
+        return self.decoder.latent_channels
+
+    def encode(self, picture: Float[Tensor, "b 3 H W"]) -> Posterior:
+        return self.bottleneck(self.encoder(picture))
+
+    def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
+        return self.decoder(latent)
+
+    def forward(
+        self, picture: Float[Tensor, "b 3 H W"], keys: Keys | None = None
+    ) -> tuple[Float[Tensor, "b 3 H W"], Posterior]:
+        """Reconstruction and posterior: of a draw by ``keys`` (training), of the mean without (validation)."""
+        posterior = self.encode(picture)
+        return self.decode(posterior.mean if keys is None else posterior.sample(keys)), posterior
