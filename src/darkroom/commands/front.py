@@ -1,0 +1,75 @@
+"""What every command does first: say how it is used, check everything, and only then let Hydra start the work."""
+
+import datetime
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from darkroom.commands.argv import Arguments, name, quoted, read
+from darkroom.commands.check import faults, resumes
+from darkroom.commands.compose import ERRORS, Space, words
+from darkroom.commands.faults import MISTAKE, report
+from darkroom.commands.resume import hydra_overrides, kept_overrides, run_space
+
+
+def enter(
+    command: str,
+    argv: Sequence[str],
+    conf: Path,
+    task: Callable[[DictConfig], None],
+    *,
+    wants: Sequence[str],
+    usage: Callable[[Path], str],
+) -> int:
+    """Run ``task`` on the config that ``argv`` composes; the exit code, 2 after a mistake.
+
+    ``wants``: keys of which one must be given; without it ``usage`` is printed. ``task`` imports torch itself, and is a
+    function of a module, so that a launcher can send it elsewhere. Flags that only print (``--cfg job``) need no check.
+    """
+    try:
+        arguments = read(argv)
+        if arguments.shows:
+            return start(Space(conf, command), command, arguments.argv, task)
+    except ValueError as error:
+        return report([str(error)])
+    if not {name(each) for each in arguments.overrides} & set(wants):
+        print(usage(conf))
+        return MISTAKE
+    if found := faults(command, arguments, conf):
+        return report(found)
+    if resumes(arguments):
+        run = arguments.value("resume")
+        assert run is not None
+        overrides = [*kept_overrides(arguments.overrides), *hydra_overrides(run, conf)]
+        return start(run_space(run), command, [*arguments.flags, *overrides], task)
+    return start(Space(conf, command), command, [*arguments.argv, *_run_id(command, arguments)], task)
+
+
+def start(space: Space, command: str, argv: Sequence[str], task: Callable[[DictConfig], None]) -> int:
+    """Hand over to hydra.main, with ``argv`` as Hydra reads it."""
+    before = sys.argv
+    sys.argv = [f"{command}.py", *argv]
+    try:
+        hydra.main(version_base="1.3", config_path=str(space.folder.resolve()), config_name=space.name)(task)()
+    except ERRORS as error:
+        return report([words(error)])
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    finally:
+        sys.argv = before
+    return 0
+
+
+def _run_id(command: str, arguments: Arguments) -> list[str]:
+    """``run_id=<time>-<experiment>-<4 hex>`` where none is given; in a sweep each job's number follows."""
+    if command != "train" or arguments.value("run_id") is not None:
+        return []
+    now, mark = datetime.datetime.now(), secrets.token_hex(2)
+    if arguments.multirun:  # Hydra fills in what differs from job to job
+        return [f"run_id={now:%Y%m%d-%H%M%S}-${{hydra:runtime.choices.experiment}}-{mark}-${{hydra:job.num}}"]
+    experiment = Path(arguments.value("experiment") or "").name
+    return [f"run_id={quoted(f'{now:%Y%m%d-%H%M%S}-{experiment}-{mark}')}"]

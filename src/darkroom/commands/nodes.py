@@ -1,0 +1,122 @@
+"""Faults of a composed config: each node with ``_target_`` held against the signature that it names.
+
+A target that takes ``**kwargs`` says nothing of their names; a node lists those it may pass in ``_keys_``:
+
+    _target_: lightning.pytorch.loggers.WandbLogger
+    _keys_: [tags, notes]  # of wandb.init
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
+
+from darkroom.build import PACKAGES, permitted
+from darkroom.commands.compose import Composition, words
+from darkroom.commands.modules import NotThere
+from darkroom.commands.signatures import Parameter, Signature, signature
+from darkroom.commands.spelling import meant
+
+MADE = ("run_id",)  # root keys that a command makes where they are not given
+_SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_", "_keys_"}
+
+
+def node_faults(composition: Composition) -> Iterator[str]:
+    """Every fault of every node and value, a line each."""
+    for key, node in _walk(composition.config):
+        if isinstance(node, DictConfig) and "_target_" in node.keys():  # noqa: SIM118
+            yield from _of_node(composition, key, node)
+
+
+def value_faults(composition: Composition) -> Iterator[str]:
+    """Values that are missing and interpolations that lead nowhere."""
+    for key, node in _walk(composition.config):
+        if isinstance(node, DictConfig | ListConfig) and not node._is_interpolation():
+            continue
+        parent, last = node._get_parent(), node._key()
+        if node._is_missing():
+            if key in MADE:
+                continue
+            yield f"{key} is not set; give {key}=VALUE ({composition.file(key)})"
+        elif node._is_interpolation():
+            yield from _of_interpolation(composition, key, parent, last)
+
+
+def _of_interpolation(composition: Composition, key: str, parent: Any, last: Any) -> Iterator[str]:
+    text = OmegaConf.to_container(parent, resolve=False)[last]  # type: ignore[index]
+    try:
+        parent[last]
+    except InterpolationToMissingValueError:  # told of at the missing value
+        return
+    except OmegaConfBaseException as error:
+        yield f"{key}: {text} leads nowhere; {words(error).partition(' full_key')[0]} ({composition.file(key)})"
+
+
+def typed(key: str, value: Any, parameter: Parameter, where: str) -> str | None:
+    """The fault of a value that its annotation does not allow."""
+    if parameter.wants is None or isinstance(value, DictConfig) or parameter.wants.allows(value):
+        return None
+    shown = repr(value) if isinstance(value, str) else value
+    near = meant(value, map(str, parameter.wants.values)) if isinstance(value, str) and parameter.wants.values else ""
+    return f"{key}={shown}: wants {parameter.wants.text}{near} ({where})"
+
+
+def _of_node(composition: Composition, key: str, node: DictConfig) -> Iterator[str]:
+    where = composition.file(f"{key}._target_")
+    target = node.get("_target_")
+    if not isinstance(target, str) or not permitted(target):
+        yield f"{key}._target_={target}: a config may build what lies in {', '.join(PACKAGES)} ({where})"
+        return
+    try:
+        found = signature(target)
+    except NotThere as missing:
+        yield f"{key}._target_={target}: {missing} ({where})"
+        return
+    if found is not None:
+        yield from _of_arguments(composition, key, node, target, found)
+
+
+def _of_arguments(composition: Composition, key: str, node: DictConfig, target: str, taken: Signature) -> Iterator[str]:
+    allowed = {*taken.parameters, *(node.get("_keys_") or ())}
+    given = [str(each) for each in node if each not in _SPECIAL]
+    for name in given:
+        inner = f"{key}.{name}"
+        if name not in allowed:
+            more = "; name it in _keys_ if its **kwargs know it" if taken.keywords else ""
+            yield f"{inner}: {target} takes no {name}{meant(name, allowed)}{more} ({composition.file(inner)})"
+        elif name in taken.parameters and _settled(node, name):
+            fault = typed(inner, node[name], taken.parameters[name], composition.file(inner))
+            if fault:
+                yield fault
+    if not node.get("_partial_") and "." in key and not node.get("_args_"):  # the program completes a node at the root
+        for name, parameter in taken.parameters.items():
+            if parameter.required and name not in given:
+                yield f"{key}.{name} is not set; {target} needs it ({composition.file(key)})"
+
+
+def _settled(node: DictConfig, name: str) -> bool:
+    """Whether the value can be read; where it cannot, :func:`value_faults` says so."""
+    if node._get_node(name)._is_missing():  # type: ignore[union-attr]
+        return False
+    try:
+        node[name]
+    except OmegaConfBaseException:
+        return False
+    return True
+
+
+def _walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every node below ``node`` with its dotted key, not followed through interpolations."""
+    if key:
+        yield key, node
+    if (
+        not isinstance(node, DictConfig | ListConfig)
+        or node._is_none()
+        or node._is_missing()
+        or node._is_interpolation()
+    ):
+        return
+    keys: list[Any] = list(node) if isinstance(node, DictConfig) else list(range(len(node)))
+    for each in keys:
+        yield from _walk(node._get_node(each), f"{key}.{each}" if key else str(each))

@@ -1,0 +1,69 @@
+"""``resume=RUN``: the run's config.yaml is the config, and what would make it another run is refused by name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from darkroom.commands.argv import Arguments, name, parsed, quoted, shown
+from darkroom.commands.compose import Space
+from darkroom.commands.limits import run_fault
+from darkroom.commands.overrides import Vocabulary
+
+FREE = (
+    "max_steps",
+    "trainer",
+    "logger",
+    "callback",
+    "num_workers",
+    "compile",
+)  # may differ from what the run began with
+
+
+def run_space(run: str) -> Space:
+    """Where Hydra finds the config of a run."""
+    return Space(Path(run), "config")
+
+
+def resume_faults(arguments: Arguments, vocabulary: Vocabulary) -> list[str]:
+    """What forbids to resume: no run there, or overrides that contradict it."""
+    run = arguments.value("resume")
+    if run is None or arguments.multirun:
+        return [f"resume={run}: goes on with one run; leave -m out"]
+    if fault := run_fault("resume", run):
+        return [fault]
+    config = OmegaConf.load(Path(run) / "config.yaml")
+    assert isinstance(config, DictConfig)
+    return [fault for text in arguments.overrides if (fault := _fault(text, run, config, vocabulary))]
+
+
+def kept_overrides(overrides: Sequence[str]) -> list[str]:
+    """The overrides that a resumed run obeys; the others only repeat what it has."""
+    return [text for text in overrides if name(text).split(".")[0] in FREE or name(text).startswith("hydra")]
+
+
+def hydra_overrides(run: str, conf: Path) -> list[str]:
+    """What Hydra must be told, since a run's config.yaml holds nothing of Hydra's."""
+    folder = str(Path(run).resolve())
+    settings = [f"hydra.searchpath=[{quoted(str(conf.resolve()))}]", "+hydra=default"]
+    return [*settings, f"hydra.run.dir={quoted(folder)}", f"resume={quoted(folder)}"]
+
+
+def _fault(text: str, run: str, config: DictConfig, vocabulary: Vocabulary) -> str | None:
+    override, key = parsed(text), name(text)
+    root = key.split(".")[0].split("/")[0]
+    if key == "resume" or root == "hydra":
+        return None
+    if root in FREE:
+        if not vocabulary.chooses(override):
+            return None
+        return (
+            f"{shown(text)}: a resumed run keeps its options; set single keys of {root} instead, as in {root}.KEY=VALUE"
+        )
+    if override.is_delete() or override.is_add() or override.is_force_add():
+        return f"{shown(text)}: a resumed run keeps its config.yaml; leave it out"
+    held = OmegaConf.select(config, key, throw_on_missing=False)
+    if held == override.value() and not isinstance(held, DictConfig):
+        return None
+    has = "has another" if isinstance(held, DictConfig) or held is None else f"has {key}={held}"
+    return f"{shown(text)}: the run {run} {has} and keeps it; leave it out, or start a new run with init={run}"

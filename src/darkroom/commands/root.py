@@ -1,0 +1,36 @@
+"""The root keys of each command, their types and least values: the only part of a config with a schema of its own.
+
+Every other key belongs to a node, whose schema is the signature of its ``_target_``. These classes are read as source
+(``darkroom.commands.signatures``) and never built. Meaning and defaults stand in ``conf/<command>.yaml``.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Train:
+    """Root keys of train.py besides its groups."""
+
+    seed: int
+    resolution: int
+    batch_size: int
+    max_steps: int
+    num_workers: int
+    compile: bool
+    experiment: str | None
+    resume: str | None
+    init: str | None
+    logs: str
+    run_id: str
+
+
+LEAST = {
+    "seed": 0,
+    "resolution": 8,
+    "batch_size": 1,
+    "max_steps": 1,
+    "num_workers": 0,
+    "n": 1,
+    "steps": 1,
+    "trainer.accumulate_grad_batches": 1,
+}

@@ -1,0 +1,26 @@
+"""``python train.py``: check, then train. Torch and Lightning load only after the check."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from darkroom.commands.faults import answered
+from darkroom.commands.front import enter
+from darkroom.commands.listing import listing
+
+
+def main(argv: Sequence[str], conf: Path) -> int:
+    """The exit code: 2 after a mistake, or where no experiment is named and they are listed."""
+    return enter("train", argv, conf, run, wants=("experiment", "resume"), usage=listing)
+
+
+def run(config: DictConfig) -> None:
+    """One job: what Hydra calls, once or for each job of a sweep."""
+    with answered():
+        from darkroom.commands.fit import fit
+
+        if config.get("experiment") is None:  # a resumed run's config.yaml has it
+            config.experiment = HydraConfig.get().runtime.choices["experiment"]
+        fit(config)
