@@ -1,7 +1,7 @@
 """Any data set that answers visits, as Lightning wants its data."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning import LightningDataModule
@@ -11,6 +11,7 @@ from darkroom.contracts import Batch, LatentBatch, Visit
 from darkroom.data.sampler import SequentialSampler, VisitSampler, micro_batch_size
 
 
+@runtime_checkable
 class VisitedDataset(Protocol):
     """What a loader asks of pictures and of cached latents alike."""
 

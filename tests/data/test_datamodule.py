@@ -1,0 +1,149 @@
+"""The loaders inside Lightning's own loops: an interrupted run sees what an uninterrupted one sees."""
+
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from darkroom.contracts import Visit
+from darkroom.data.datamodule import DataModule, VisitLoader
+from darkroom.data.sampler import VisitSampler
+from darkroom.data.split import PictureSplit
+
+MAX_STEPS = 9
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The dirpath has changed"),  # a resumed run writes elsewhere, to be compared
+    pytest.mark.filterwarnings("ignore:.*suggested max number of worker"),  # tests may be held to one core
+]
+
+
+class Pictures:
+    """11 pictures of 2 x 2, each of the grey of its index; a class, so that it travels to workers."""
+
+    def __call__(self, indices):
+        return torch.tensor(indices, dtype=torch.uint8).view(-1, 1, 1, 1).repeat(1, 3, 2, 2)
+
+
+class Witness(LightningModule):
+    """Trains one number, and writes down every visit."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen, self.validated, self.steps = [], [], []
+
+    def training_step(self, batch):
+        assert torch.equal(batch.image[:, 0, 0, 0].long(), batch.index)
+        self.steps.append((self.global_step, batch.step))
+        self.seen += zip(batch.index.tolist(), batch.epoch.tolist(), batch.place.tolist(), strict=True)
+        return (self.weight - batch.picture.mean()).square()
+
+    def validation_step(self, batch):
+        self.validated += batch.index.tolist()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def fit(folder, *, max_steps=MAX_STEPS, num_workers=0, checkpoint=None, batch_size=4, **settings):
+    """A run of ``max_steps`` with a checkpoint at its end; gives back the module and the checkpoint's path."""
+    train, validation = PictureSplit(Pictures(), 11), PictureSplit(Pictures(), 5)
+    data = DataModule(train, validation, batch_size=batch_size, seed=0, num_workers=num_workers)
+    module = Witness()
+    saver = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
+    trainer = Trainer(
+        **{
+            "max_steps": max_steps,
+            "max_epochs": -1,
+            "callbacks": [saver],
+            "logger": False,
+            "accelerator": "cpu",
+            "devices": 1,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "use_distributed_sampler": False,
+            "check_val_every_n_epoch": None,
+            "val_check_interval": 3,
+            "num_sanity_val_steps": 0,
+        }
+        | settings
+    )
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=False)
+    return module, folder / f"step={max_steps}.ckpt"
+
+
+@pytest.mark.parametrize(("num_workers", "accumulate"), [(0, 1), (0, 2), (2, 2)])
+@pytest.mark.filterwarnings("error:.*not resumable.*")
+def test_a_resumed_run_sees_the_visits_of_the_uninterrupted_one(tmp_path, num_workers, accumulate):
+    settings = {"num_workers": num_workers, "accumulate_grad_batches": accumulate, "val_check_interval": 3 * accumulate}
+    whole, _ = fit(tmp_path / "whole", **settings)
+    first, checkpoint = fit(tmp_path / "first", max_steps=4, **settings)
+    rest, _ = fit(tmp_path / "rest", checkpoint=checkpoint, **settings)
+    assert len(whole.seen) == MAX_STEPS * 4
+    assert first.seen + rest.seen == whole.seen
+    assert torch.equal(rest.weight, whole.weight)
+    assert rest.steps == whole.steps[4 * accumulate :]
+
+
+def test_a_run_goes_on_from_a_checkpoint_in_its_middle(tmp_path):
+    whole, _ = fit(tmp_path / "whole")
+    for step in (3, 5, 8):  # 3: just where validation ran
+        rest, _ = fit(tmp_path / f"rest {step}", checkpoint=tmp_path / "whole" / f"step={step}.ckpt")
+        assert rest.seen == whole.seen[4 * step :]
+        assert torch.equal(rest.weight, whole.weight)
+
+
+def test_a_finished_run_can_be_prolonged(tmp_path):
+    whole, _ = fit(tmp_path / "whole", max_steps=12)
+    _, checkpoint = fit(tmp_path / "short", max_steps=MAX_STEPS)
+    longer, _ = fit(tmp_path / "longer", max_steps=12, checkpoint=checkpoint)
+    assert longer.seen == whole.seen[4 * MAX_STEPS :]
+
+
+def test_batches_carry_the_step_that_the_trainer_counts(tmp_path):
+    module, _ = fit(tmp_path)
+    assert module.steps == [(step, step) for step in range(MAX_STEPS)]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_every_validation_sees_each_picture_once(tmp_path, num_workers):
+    module, _ = fit(tmp_path, num_workers=num_workers)
+    assert module.validated == list(range(5)) * 3  # after steps 3, 6 and 9
+
+
+def test_overfitting_repeats_the_first_batch(tmp_path):
+    module, _ = fit(tmp_path, overfit_batches=1, val_check_interval=1.0, check_val_every_n_epoch=1, limit_val_batches=0)
+    assert module.seen == module.seen[:4] * MAX_STEPS
+    assert [step for _, step in module.steps] == list(range(MAX_STEPS))
+
+
+def test_two_processes_see_together_what_one_sees(tmp_path):
+    """Lightning on two real processes; the weight agrees only if each read its half."""
+    one, _ = fit(tmp_path / "one")
+    _, checkpoint = fit(tmp_path / "two", devices=2, strategy="ddp_fork")
+    two = torch.load(checkpoint, weights_only=False)["state_dict"]["weight"]
+    assert two == pytest.approx(one.weight.item(), abs=1e-6)
+
+
+def test_a_batch_that_does_not_divide_stops_the_run_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"batch_size=5 .*accumulate_grad_batches=2; use 4 or 6"):
+        fit(tmp_path, batch_size=5, accumulate_grad_batches=2)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_reading_draws_nothing_from_the_global_generator(num_workers):
+    before = torch.get_rng_state()
+    visits = VisitSampler(11, batch_size=4, seed=0, max_steps=2)
+    batches = list(VisitLoader(PictureSplit(Pictures(), 11), visits, num_workers=num_workers))
+    assert [batch.step for batch in batches] == [0, 1]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_mirroring_is_seen_in_training_only():
+    gradient = torch.arange(4, dtype=torch.uint8).expand(1, 3, 4, 4)
+    split = PictureSplit(lambda indices: gradient.repeat(len(indices), 1, 1, 1), 100, flip_seed=0)
+    batch = split.__getitems__([Visit(i, 0, 0, i) for i in range(100)])
+    left = batch.image[:, 0, 0, 0]
+    assert set(left.tolist()) == {0, 3} and split.orientations == 2
+    assert torch.equal(split.oriented([0], mirrored=False), gradient)
+    assert torch.equal(split.oriented([0], mirrored=True), gradient.flip(-1))
