@@ -129,6 +129,7 @@ class LatentSpec:
         return (self.channels, side, side)
 
 
+@runtime_checkable
 class FirstStage(Protocol):
     """Pictures in [-1, 1] to normalised latents and back; frozen."""
 
@@ -158,6 +159,7 @@ class ConditionSpec:
     spatial: int = 0
 
 
+@runtime_checkable
 class Conditioner(Protocol):
     """Raw prompts to a :class:`Condition`; a torch module, trained jointly where it has weights that learn."""
 
@@ -168,6 +170,7 @@ class Conditioner(Protocol):
         ...
 
 
+@runtime_checkable
 class Network(Protocol):
     """What a denoiser wraps: prediction of the parameterization's target."""
 
@@ -176,6 +179,7 @@ class Network(Protocol):
     ) -> Float[Tensor, "b c h w"]: ...
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """x_t = alpha(t) x0 + sigma(t) eps. Takes tensors of any shape or floats, answers in kind, float64 kept."""
 
@@ -204,6 +208,7 @@ class FlowMap(Protocol):
     def __call__(self, x_t: Float[Tensor, "b ..."], t: Tensor, r: Tensor) -> Float[Tensor, "b ..."]: ...
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """From noise to a sample along falling times; knows a denoiser, a schedule and a grid, nothing else."""
 
@@ -217,6 +222,7 @@ class Sampler(Protocol):
     ) -> Float[Tensor, "b ..."]: ...
 
 
+@runtime_checkable
 class PictureDataset(Protocol):
     """One split of a picture source: a map-style data set that answers a whole batch of visits at once."""
 
@@ -233,6 +239,7 @@ class PictureDataset(Protocol):
         ...
 
 
+@runtime_checkable
 class PictureSource(Protocol):
     """A set of pictures with its validation split; ``_target_`` of a yaml in conf/data."""
 
@@ -243,3 +250,23 @@ class PictureSource(Protocol):
     def split(self, name: str) -> PictureDataset:
         """``"train"`` or ``"validation"``."""
         ...
+
+
+class Verdicts(NamedTuple):
+    """What a judge says of pictures against what was asked of them."""
+
+    right: Bool[Tensor, "b attributes"]
+    valid: Bool[Tensor, " b"]  # whether the picture could be read at all
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A picture source whose pictures can be read exactly, so that samples can be held against their prompts."""
+
+    attributes: tuple[str, ...]  # the columns of Verdicts.right
+
+    def challenge(self, kind: str, n: int, seed: int = 0) -> PictureDataset:
+        """``n`` new pictures with captions: ``"seen"`` combinations, or ``"held_out"`` from training."""
+        ...
+
+    def judge(self, pictures: UInt8[Tensor, "b 3 H W"], captions: Sequence[str]) -> Verdicts: ...

@@ -11,13 +11,13 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-_REFRESH = 0.5  # seconds between two drawings of the bar: drawing takes milliseconds from the training
+_REFRESH = 1.0  # seconds between two drawings of the bar: each takes some milliseconds from the training
 
 
 class StepProgress(ProgressBar):
     """Rich's bar on a terminal; elsewhere a plain line now and then.
 
-    Shows what a stage logs with ``prog_bar=True``. Drawn by the training thread itself at most twice a second: a thread
+    Shows what a stage logs with ``prog_bar=True``. Drawn by the training thread itself at most once a second: a thread
     that refreshes would fight with the training for Python's lock.
     """
 
@@ -28,7 +28,7 @@ class StepProgress(ProgressBar):
         self._enabled = True
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        self._last_drawn = 0.0
+        self._last_drawn = float("-inf")  # the first step is shown at once
 
     def disable(self) -> None:
         """Lightning calls it on all processes but the first."""

@@ -24,6 +24,35 @@ class Train:
     run_id: str
 
 
+@dataclass
+class Sample:
+    """Root keys of sample.py besides its groups."""
+
+    run: str
+    prompt: str | None
+    negative_prompt: str | None
+    label: str | None
+    n: int
+    seed: int
+    steps: int | None
+    guidance_scale: float | None
+    batch_size: int
+    out: str | None
+
+
+@dataclass
+class Evaluate:
+    """Root keys of evaluate.py besides its groups."""
+
+    run: str
+    n: int
+    seed: int
+    steps: int | None
+    guidance_scale: float | None
+    batch_size: int
+    out: str | None
+
+
 LEAST = {
     "seed": 0,
     "resolution": 8,

@@ -1,0 +1,94 @@
+"""What ``train.py`` does once its arguments are checked: build, train, say where to look."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich import print as show
+
+from darkroom.autoencoding.first_stage import copy_artifact
+from darkroom.build import build
+from darkroom.callbacks.artifact import Artifact
+from darkroom.conditioning.auto import resolve
+from darkroom.contracts import PictureSource
+from darkroom.keys import module_seed
+from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.folder import Run
+from darkroom.runs.metrics_file import MetricsFile
+from darkroom.runs.wandb_run import WandbRun, how_to_look
+from darkroom.stages.base import Stage
+
+
+def fit(config: DictConfig) -> None:
+    """Trains what ``config`` describes, in Hydra's output folder, from its newest checkpoint where there is one.
+
+    Raises ValueError or OSError with one line for what only data and weights can tell.
+    """
+    run = Run(Path(HydraConfig.get().runtime.output_dir))
+    source = build(config.data)
+    config = completed(config, source, run)
+    run.write_config(config)
+
+    torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
+    stage: Stage = build(config.stage)
+    if config.compile:
+        stage.compile_networks()
+    trainer: Trainer = build(
+        config.trainer,
+        callbacks=callbacks(config, source),
+        logger=loggers(config, run),
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=run.path,
+    )
+    for logger in trainer.loggers:
+        logger.log_hyperparams(OmegaConf.to_container(OmegaConf.load(run.path / "config.yaml")))  # type: ignore[arg-type]
+    datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
+    trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
+    if trainer.is_global_zero:
+        close(run, trainer.loggers)
+
+
+def completed(config: DictConfig, source: PictureSource, run: Run) -> DictConfig:
+    """The config with what data and artifact decide filled in, so that it rebuilds everything by itself."""
+    config = config.copy()
+    with open_dict(config):
+        if config.get("conditioner") is not None:
+            node, line = resolve(config.conditioner, source.split("train").captions, source.classes)
+            config.conditioner = node
+            if line:
+                show(line)
+        if OmegaConf.select(config, "first_stage.path"):
+            copy_artifact(config.first_stage.path, run.first_stage)
+            config.first_stage.path = str(run.first_stage)
+    return config
+
+
+def callbacks(config: DictConfig, source: PictureSource) -> list[Callback]:
+    """Those of the config; an autoencoder's training ends with its artifact."""
+    nodes = [node for node in (config.get("callback") or {}).values() if node is not None]
+    built = [build(node) for node in nodes]
+    if config.get("autoencoder") is not None:
+        node = OmegaConf.to_container(config.autoencoder, resolve=True)
+        built.append(Artifact(config=node, source=source))  # type: ignore[arg-type]
+    return built
+
+
+def loggers(config: DictConfig, run: Run) -> list[Logger]:
+    """Those of the config, each told the run's folder."""
+    nodes = [node for node in (config.get("logger") or {}).values() if node is not None]
+    return [build(node)(run.path) for node in nodes]
+
+
+def close(run: Run, loggers: Sequence[Any]) -> None:
+    """Ends Weights & Biases and says where everything is."""
+    for logger in loggers:
+        if isinstance(logger, WandbRun):
+            logger.close()
+    show(f"the run:               {run.path}")
+    for line in how_to_look(run.path):
+        show(line)

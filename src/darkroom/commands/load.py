@@ -1,0 +1,54 @@
+"""A trained run as something that draws pictures."""
+
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from darkroom.autoencoding.first_stage import ArtifactFirstStage, Identity, load_artifact
+from darkroom.build import build
+from darkroom.contracts import PictureSource
+from darkroom.generation.denoising import Denoising
+from darkroom.generation.generator import Generator
+from darkroom.runs.folder import Run
+from darkroom.runs.weights import trained_weights
+
+
+def load_first_stage(run: Run) -> ArtifactFirstStage | Identity:
+    """The run's own copy of its first stage, so that it may have moved; raises FileNotFoundError where it has none."""
+    if run.first_stage.exists() or run.stage == "autoencoder":
+        return load_artifact(run.first_stage)
+    return build(run.config.first_stage)
+
+
+def load_generator(run: Run, *, sampler: Any = None, guidance: Any = None) -> Generator:
+    """What draws with the run's averaged weights; ``sampler`` and ``guidance`` are nodes in place of its own.
+
+    Raises ValueError for a run of another kind, or a sampler that the run's process forbids.
+    """
+    config = run.config
+    if run.stage != "latent_diffusion":
+        raise ValueError(f"run={run.path} trained the stage {run.stage}, which draws no pictures from noise")
+    first_stage = load_first_stage(run)
+    model = Denoising(
+        network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage
+    )
+    model.load_state_dict(trained_weights(run.trained()))
+    process = build(config.process)
+    plan = build(sampler or config.sampler)
+    plan.check(process.schedule)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Generator(
+        model=model.requires_grad_(False).eval().to(device),
+        process=process,
+        first_stage=first_stage.to(device),
+        plan=plan,
+        guidance=build(guidance or config.guidance) if (guidance or config.guidance) else None,
+        resolution=config.resolution,
+        bf16=str(config.trainer.precision).startswith("bf16"),
+    )
+
+
+def load_source(config: DictConfig) -> PictureSource:
+    """The pictures that a run was trained on."""
+    return build(OmegaConf.create(OmegaConf.to_container(config.data, resolve=True)))

@@ -1,0 +1,187 @@
+"""The latent cache: every training picture's posterior, computed once, so that the second stage never runs the encoder.
+
+    data/latents/<key>/00000-0.safetensors ...    mean and std of CHUNK pictures, one file a chunk and orientation
+
+The key is a hash over the artifact, the data and how it is read. A cache cut short goes on where it stopped: a file is
+there as a whole or not at all.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64
+from rich.progress import track
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from darkroom.contracts import (
+    FirstStage,
+    LatentBatch,
+    PictureDataset,
+    PictureSource,
+    Posterior,
+    Prompts,
+    Visit,
+    to_float,
+)
+from darkroom.data.datamodule import DataModule
+from darkroom.data.transforms import mirrored
+
+CHUNK = 1024  # pictures a file
+MICRO_BATCH = 64  # pictures encoded at once, for any training batch: float32 products round differently by batch
+_VERSION = 1
+
+
+def cache_folder(root: Path, first_stage: FirstStage, source: PictureSource, split: str) -> Path:
+    """Where the latents of ``split`` lie: another artifact, other pictures or another resolution is another folder."""
+    facts = f"{_VERSION}/{first_stage.spec.hash}/{source.fingerprint}/{split}"
+    return root / hashlib.sha256(facts.encode()).hexdigest()[:20]
+
+
+def cache_latents(
+    first_stage: FirstStage,
+    dataset: PictureDataset,
+    folder: Path,
+    *,
+    device: torch.device,
+    rank: int = 0,
+    world_size: int = 1,
+    track: Callable[[Sequence[tuple[int, int]]], Iterable[tuple[int, int]]] = iter,
+) -> None:
+    """Encodes what ``folder`` lacks of ``dataset``; this process takes every ``world_size``-th missing chunk.
+
+    Call a barrier before reading. ``track`` wraps the work to show its progress.
+    """
+    chunks = [(start, side) for start in range(0, len(dataset), CHUNK) for side in range(dataset.orientations)]
+    mine = [chunk for chunk in chunks[rank::world_size] if not _file(folder, *chunk).exists()]
+    if mine:
+        folder.mkdir(parents=True, exist_ok=True)
+    for start, side in track(mine):
+        parts = [
+            _encode(first_stage, dataset, range(i, min(i + MICRO_BATCH, start + CHUNK, len(dataset))), side, device)
+            for i in range(start, min(start + CHUNK, len(dataset)), MICRO_BATCH)
+        ]
+        tensors = {name: torch.cat([part[name] for part in parts]).contiguous() for name in ("mean", "std")}
+        target = _file(folder, start, side)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        save_file(tensors, draft)
+        draft.rename(target)
+
+
+class LatentDataset:
+    """Cached posteriors in place of a split's pictures; answers visits as the pictures themselves would."""
+
+    def __init__(self, folder: Path, pictures: PictureDataset, seed: int):
+        """``seed`` decides which visits see the mirrored picture, where there are two orientations.
+
+        Raises FileNotFoundError where the cache is incomplete.
+        """
+        self._pictures, self._seed = pictures, seed
+        sides = range(pictures.orientations)
+        self._mean, self._std = (
+            [_read(folder, name, len(pictures), side) for side in sides] for name in ("mean", "std")
+        )
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    @property
+    def prompts(self) -> "PromptTable":
+        """The raw conditions, by index."""
+        return PromptTable(self._pictures)
+
+    def __getitems__(self, visits: Sequence[Visit]) -> LatentBatch:
+        index, epoch, step, place = (torch.tensor(column) for column in zip(*visits, strict=True))
+        return LatentBatch(
+            posterior=Posterior(*self._gather(index, self._sides(index, epoch))),
+            index=index,
+            epoch=epoch,
+            place=place,
+            step=int(step[0]),
+            prompts=self.prompts[index.tolist()],
+        )
+
+    def _sides(self, index: Int64[Tensor, " b"], epoch: Int64[Tensor, " b"]) -> list[int]:
+        """Which orientation each visit sees: that which the picture itself would show."""
+        if self._pictures.orientations == 1:
+            return [0] * len(index)
+        return mirrored(index, epoch, seed=self._seed).long().tolist()
+
+    def _gather(self, index: Int64[Tensor, " b"], sides: list[int]) -> list[Float[Tensor, "b c h w"]]:
+        """Rows out of the memory-mapped chunks: only the pages that they lie on are read."""
+        places = [(side, *divmod(i, CHUNK)) for side, i in zip(sides, index.tolist(), strict=True)]
+        return [torch.stack([part[s][chunk][row] for s, chunk, row in places]) for part in (self._mean, self._std)]
+
+
+class PromptTable:
+    """Labels and captions of a split by index."""
+
+    def __init__(self, pictures: PictureDataset):
+        self._labels, self._captions = pictures.labels, pictures.captions
+
+    def __getitem__(self, indices: Sequence[int]) -> Prompts:
+        return Prompts(
+            label=None if self._labels is None else torch.tensor([self._labels[i] for i in indices]),
+            caption=None if self._captions is None else tuple(self._captions[i] for i in indices),
+        )
+
+
+@torch.inference_mode()
+def _encode(
+    first_stage: FirstStage, dataset: PictureDataset, indices: range, side: int, device: torch.device
+) -> dict[str, Tensor]:
+    picture = to_float(dataset.oriented(indices, mirrored=bool(side)).to(device))
+    posterior = first_stage.encode(picture)
+    return {"mean": posterior.mean.float().cpu(), "std": posterior.std.float().cpu()}
+
+
+def _file(folder: Path, start: int, side: int) -> Path:
+    return folder / f"{start // CHUNK:05d}-{side}.safetensors"
+
+
+def _read(folder: Path, name: str, size: int, side: int) -> list[Float[Tensor, "n c h w"]]:
+    chunks = []
+    for start in range(0, size, CHUNK):
+        path = _file(folder, start, side)
+        if not path.exists():
+            raise FileNotFoundError(f"the latent cache lacks {path}; delete {folder} to have it made anew")
+        with safe_open(path, framework="pt") as file:
+            chunks.append(file.get_tensor(name))
+    return chunks
+
+
+class LatentDataModule(DataModule):
+    """Cached latents of both splits; what the cache lacks is encoded when training is set up, by all processes."""
+
+    def __init__(
+        self, first_stage: FirstStage, source: PictureSource, root: Path, *, batch_size: int, seed: int, num_workers: int
+    ):
+        """``root`` holds the caches, a folder for each artifact, data set and split."""
+        pictures = {name: source.split(name) for name in ("train", "validation")}
+        super().__init__(**pictures, batch_size=batch_size, seed=seed, num_workers=num_workers)
+        self._first_stage, self._pictures = first_stage, pictures
+        self._folders = {name: cache_folder(root, first_stage, source, name) for name in pictures}
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002
+        trainer = self._trainer
+        device = trainer.strategy.root_device
+        first_stage = self._first_stage.to(device) if isinstance(self._first_stage, nn.Module) else self._first_stage
+        for name, pictures in self._pictures.items():
+            cache_latents(
+                first_stage,
+                pictures,
+                self._folders[name],
+                device=device,
+                rank=trainer.global_rank,
+                world_size=trainer.world_size,
+                track=partial(track, description=f"encoding {name} pictures") if trainer.is_global_zero else iter,
+            )
+        trainer.strategy.barrier("latents are cached")
+        self.train, self.validation = (
+            LatentDataset(self._folders[name], self._pictures[name], self.seed) for name in ("train", "validation")
+        )

@@ -1,0 +1,89 @@
+"""Condition, guide, sample, decode: pictures by key. Saving them is the caller's."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from darkroom.contracts import ConditionSpec, Denoiser, FirstStage, Prompts, to_uint8
+from darkroom.diffusion.guidance import Guidance
+from darkroom.diffusion.plan import SamplingPlan
+from darkroom.diffusion.process import Process
+from darkroom.generation.denoising import Denoising
+from darkroom.keys import Keys
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Everything that a picture's making needs besides its prompt and its key."""
+
+    model: Denoising
+    process: Process
+    first_stage: FirstStage
+    plan: SamplingPlan
+    guidance: Guidance | None
+    resolution: int
+    bf16: bool = False  # autocast of network and decoder; the sampler itself stays in float32
+
+    def __call__(
+        self, prompts: Prompts, keys: Keys, *, batch_size: int, negative: str | None = None
+    ) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
+        """Yields the pictures of ``prompts`` in order, ``batch_size`` at a time.
+
+        Picture k is a function of prompt k and key k alone, whatever the batch; ``negative`` is a caption that guidance
+        keeps away from, in place of the null condition.
+        """
+        for start in range(0, len(keys), batch_size):
+            rows = slice(start, start + batch_size)
+            yield self.pictures(select(prompts, rows), keys[rows], negative)
+
+    @torch.inference_mode()
+    def pictures(self, prompts: Prompts, keys: Keys, negative: str | None = None) -> UInt8[Tensor, "b 3 H W"]:
+        """One batch."""
+        latent = self.latents(prompts, keys, negative)
+        with self._autocast(latent.device):
+            return to_uint8(self.first_stage.decode(latent))
+
+    @torch.inference_mode()
+    def latents(self, prompts: Prompts, keys: Keys, negative: str | None = None) -> Float[Tensor, "b c h w"]:
+        """One batch, before it is decoded."""
+        device = next(self.model.parameters()).device
+        keys = keys.to(device)
+        noise = keys.fold("start").normal(self.first_stage.spec.shape(self.resolution))
+        return self.plan(self._denoiser(prompts, negative, device), noise, self.process.schedule, keys.fold("sampler"))
+
+    def _denoiser(self, prompts: Prompts, negative: str | None, device: torch.device) -> Denoiser:
+        conditioner = self.model.conditioner
+        with self._autocast(device):
+            condition = conditioner(prompts)
+            conditional = self._autocasting(self.process.denoiser(self.model.network, condition), device)
+            if self.guidance is None or conditioner.spec == ConditionSpec():
+                return conditional
+            if negative is None:
+                kept_from = conditioner(prompts, drop=torch.ones(len(prompts), dtype=torch.bool, device=device))
+            else:
+                kept_from = conditioner(Prompts(caption=(negative,) * len(prompts)))
+        return self.guidance(
+            conditional, self._autocasting(self.process.denoiser(self.model.network, kept_from), device)
+        )
+
+    def _autocasting(self, denoiser: Denoiser, device: torch.device) -> Denoiser:
+        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+            with self._autocast(device):
+                return denoiser(x_t, t)
+
+        return denoise
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager:
+        return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+def select(prompts: Prompts, rows: slice) -> Prompts:
+    """Some rows of a batch of prompts."""
+    return Prompts(
+        label=None if prompts.label is None else prompts.label[rows],
+        caption=None if prompts.caption is None else prompts.caption[rows],
+    )

@@ -1,0 +1,37 @@
+"""Embeddings of time and of place."""
+
+import math
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def sinusoid(time: Float[Tensor, " b"], width: int, max_period: float = 1e4) -> Float[Tensor, "b w"]:
+    """[cos(time f), sin(time f)] with f falling from 1 to 1 / max_period (recipes.md section 9.6)."""
+    half = width // 2
+    frequency = torch.exp(-math.log(max_period) * torch.arange(half, device=time.device) / half)
+    angle = time.float()[:, None] * frequency
+    return torch.cat([angle.cos(), angle.sin()], dim=-1)
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoid and a two-layer network."""
+
+    def __init__(self, width: int, sinusoid_width: int = 256):
+        super().__init__()
+        self.sinusoid_width = sinusoid_width
+        self.layers = nn.Sequential(nn.Linear(sinusoid_width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, time: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        return self.layers(sinusoid(time, self.sinusoid_width))
+
+
+@lru_cache(maxsize=16)
+def grid_sinusoid(rows: int, columns: int, width: int, device: torch.device) -> Float[Tensor, "n d"]:
+    """Fixed places of a grid's tokens: the first half of the width encodes the column, the second the row (DiT)."""
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    frequency = 1e4 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    angles = [place.reshape(-1, 1) * frequency for place in (column, row)]
+    return torch.cat([part for a in angles for part in (a.sin(), a.cos())], dim=-1).float().to(device)

@@ -1,0 +1,70 @@
+"""The first stage: an autoencoder learns to turn pictures into small latents and back."""
+
+from collections.abc import Mapping
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+from darkroom.autoencoding.loss.total import Loss
+from darkroom.autoencoding.model import Autoencoder
+from darkroom.contracts import Batch, PictureSource, to_float, to_uint8
+from darkroom.data.datamodule import DataModule
+from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
+from darkroom.stages.base import Stage
+from darkroom.stages.optimisation import LRSchedule, OptimizerFactory
+
+
+class AutoencoderStage(Stage):
+    """Trains on a draw from the posterior, validates on its mean: PSNR and SSIM of 8-bit pictures, over the whole set.
+
+    Beside them stand those of bicubic down- and up-sampling by the same factor, which keeps three numbers a place: an
+    autoencoder that does not beat them has learnt nothing that is worth its weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: Autoencoder,
+        loss: Loss,
+        optimizer: OptimizerFactory,
+        lr_schedule: LRSchedule,
+        seed: int,
+    ):
+        super().__init__(optimizer=optimizer, lr_schedule=lr_schedule, seed=seed)
+        self.name = name
+        self.model = model
+        self.loss = loss
+        self.metrics = MetricCollection({"psnr": MeanPSNR(), "ssim": MeanSSIM()}, prefix="val/")
+        self.bicubic = MetricCollection({"psnr": MeanPSNR(), "ssim": MeanSSIM()}, prefix="val/bicubic_")
+
+    def datamodule(self, source: PictureSource, *, batch_size: int, num_workers: int) -> DataModule:
+        """The pictures themselves."""
+        return DataModule(
+            source.split("train"),
+            source.split("validation"),
+            batch_size=batch_size,
+            seed=self.seed,
+            num_workers=num_workers,
+        )
+
+    def compile_networks(self) -> None:
+        """Compiles in place, which leaves the names of the weights as they are."""
+        self.model.encoder.compile()
+        self.model.decoder.compile()
+
+    def training_losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        reconstruction, posterior = self.model(batch.picture, self.keys("posterior", batch))
+        values = self.loss(batch.picture, reconstruction, posterior)
+        return {"loss": values.total, **values.terms}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.metrics.update(batch.image, self.reconstruct(batch.image))
+        self.bicubic.update(batch.image, bicubic_roundtrip(batch.image, self.model.factor))
+        self.log_dict({**self.metrics, **self.bicubic})
+
+    def reconstruct(self, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
+        """Through the posterior's mean and back."""
+        reconstruction: Float[Tensor, "b 3 H W"] = self.model(to_float(image))[0]
+        return to_uint8(reconstruction)

@@ -1,0 +1,64 @@
+"""What every stage shares: an optimizer with its schedule, keys, and means of losses between two logs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from darkroom.contracts import Batch, LatentBatch
+from darkroom.keys import Keys, keys
+from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter_groups
+
+
+class Stage(LightningModule):
+    """A thin LightningModule around ``model``: the one module that is trained, averaged by the EMA and saved.
+
+    A subclass sets ``model``, answers ``training_losses`` and writes its validation. Gradients are clipped by the
+    callback GradientNorm.
+    """
+
+    model: nn.Module
+
+    def __init__(self, *, optimizer: OptimizerFactory, lr_schedule: LRSchedule, seed: int):
+        super().__init__()
+        self.optimizer_factory = optimizer
+        self.lr_schedule = lr_schedule
+        self.seed = seed
+        self._sums: dict[str, Tensor] = {}
+        self._batches = 0
+
+    def training_losses(self, batch: Any) -> Mapping[str, Tensor]:
+        """The losses of a batch by name; the one called ``"loss"`` is minimised."""
+        raise TypeError(f"{type(self).__name__} answers no training_losses")
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        losses = self.training_losses(batch)
+        for name, value in losses.items():
+            value = value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._batches += 1
+        return losses["loss"]
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Logs the means since the last log; in between nothing waits for the device."""
+        ended = self._batches % self.trainer.accumulate_grad_batches == 0
+        if ended and self.trainer.global_step % self.trainer.log_every_n_steps == 0:
+            means = {f"train/{name}": value / self._batches for name, value in self._sums.items()}
+            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            self.log_dict({**means, "train/lr": rate}, sync_dist=self.trainer.world_size > 1)
+            self._sums, self._batches = {}, 0
+
+    def keys(self, purpose: str, batch: Batch | LatentBatch) -> Keys:
+        """One key a sample of a training batch: a function of the run's seed, the step and the place."""
+        return keys(seed=self.seed, purpose=purpose, step=batch.step, places=batch.place).to(self.device)
+
+    def validation_keys(self, purpose: str, batch: Batch | LatentBatch) -> Keys:
+        """One key a validation picture, the same at every step: curves differ by the weights alone."""
+        return keys(seed=self.seed, purpose=f"validation {purpose}", places=batch.index).to(self.device)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer_factory(parameter_groups(self.model))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_schedule)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
