@@ -78,28 +78,18 @@ class ImageFolder:
         pixels, faults = self._scan([picture.name for picture in found], cache_mb)
         report(faults.values())
         refuse(faults.values(), max_unreadable)
-        kept = [row for row in range(len(found)) if row not in faults]
-        self._splits: dict[str, PictureSplit] = {}
         self._pictures: dict[str, list[Picture]] = {}
-        for name, rows in (
-            ("train", [row for row in kept if row < len(listing.train)]),
-            ("validation", [row for row in kept if row >= len(listing.train)]),
-        ):
+        self._splits: dict[str, PictureSplit] = {}
+        border = len(listing.train)
+        for name, span in (("train", range(border)), ("validation", range(border, len(found)))):
+            rows = [row for row in span if row not in faults]
             if not rows:
                 raise ValueError(f"data.root={root}: no picture of the {name} split can be read")
             pictures = self._pictures[name] = [found[row] for row in rows]
-            read: Read
-            if pixels is None:
-                read = PictureFiles(self._reading, [picture.name for picture in pictures], max_unreadable - len(faults))
-            else:
-                read = StoredPictures(pixels, rows)
-            self._splits[name] = PictureSplit(
-                read,
-                len(rows),
-                labels=_present([picture.label for picture in pictures]),
-                captions=_present([picture.caption for picture in pictures]),
-                flip_seed=seed if flip and name == "train" else None,
-            )
+            names = [picture.name for picture in pictures]
+            files = PictureFiles(self._reading, names, max_unreadable - len(faults))
+            read = files if pixels is None else StoredPictures(pixels, rows)
+            self._splits[name] = _split(pictures, read, seed if flip and name == "train" else None)
 
     def split(self, name: str) -> PictureSplit:
         """``"train"`` or ``"validation"``."""
@@ -136,6 +126,12 @@ class ImageFolder:
             return None, probe_all(self._reading, names)
         _log.info("decoding %d pictures into %.0f MiB of memory", len(names), megabytes)
         return decode_all(self._reading, names)
+
+
+def _split(pictures: Sequence[Picture], read: Read, flip_seed: int | None) -> PictureSplit:
+    labels = _present([picture.label for picture in pictures])
+    captions = _present([picture.caption for picture in pictures])
+    return PictureSplit(read, len(pictures), labels=labels, captions=captions, flip_seed=flip_seed)
 
 
 def _present(values: Sequence[T | None]) -> list[T] | None:
