@@ -37,7 +37,7 @@ class _Movable:
 class Visit(NamedTuple):
     """One visit of training or validation to one picture."""
 
-    index: int  # of the picture in its split
+    index: int  # type: ignore[assignment]  # of the picture in its split; hides tuple.index, which nobody needs here
     epoch: int  # how often the split was passed before: augmentation and posterior draws depend on it
     step: int  # optimizer step
     place: int  # in the global batch of that step, the same for any number of processes
