@@ -1,6 +1,6 @@
 """An autoencoder as a trainable module: encoder, bottleneck, decoder."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from darkroom.keys import Keys
 from darkroom.networks.autoencoder import Decoder, Encoder
 
 
+@runtime_checkable
 class Bottleneck(Protocol):
     """What lies between encoder and decoder; also a torch module."""
 
