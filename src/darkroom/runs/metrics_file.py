@@ -87,8 +87,8 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
     """The rows of a metrics.csv, empty where it does not exist; a last row that a kill cut short is left out."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values()]
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    return list(csv.DictReader(whole.splitlines()))
 
 
 def _lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -13,15 +13,16 @@ from darkroom.runs.checkpoint import AtomicCheckpointIO
 
 
 class Pictures(Dataset):
-    """Endless: batch k is a function of k."""
+    """As good as endless: batch k is a function of k. ``first`` is where a resumed training goes on."""
 
-    def __init__(self, batches: int = 10_000, size: int = 4) -> None:
-        self.batches, self.size = batches, size
+    def __init__(self, first: int = 0, size: int = 4) -> None:
+        self.first, self.size = first, size
 
     def __len__(self) -> int:
-        return self.batches
+        return 10_000
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, place: int) -> Batch:
+        step = self.first + place
         image = keys(seed=0, purpose="picture", step=step, places=range(self.size)).integers(256, (3, 8, 8))
         places = torch.arange(self.size)
         prompts = Prompts(caption=tuple(f"picture {place} of batch {step}" for place in range(self.size)))
@@ -52,8 +53,8 @@ class Tiny(LightningModule):
         return torch.optim.AdamW(self.parameters(), lr=1e-2)
 
 
-def loader(batches: int = 10_000) -> DataLoader:
-    return DataLoader(Pictures(batches), batch_size=None)
+def loader(first: int = 0) -> DataLoader:
+    return DataLoader(Pictures(first), batch_size=None)
 
 
 def trainer(

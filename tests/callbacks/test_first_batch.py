@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from PIL import Image
+from trainers import Pictures, Tiny, loader, trainer
+
+from darkroom.callbacks.first_batch import FirstBatch
+from darkroom.runs.pictures import grid
+
+
+def shown(folder):
+    return np.asarray(Image.open(folder / "samples" / "first_batch-00000000.png"))
+
+
+def test_the_first_batch_is_shown_with_its_captions_and_no_other(tmp_path):
+    trainer(tmp_path, 3, [FirstBatch(n=3)]).fit(Tiny(), loader())
+    batch = Pictures()[0]
+    assert np.array_equal(shown(tmp_path), np.asarray(grid(batch.image[:3], batch.prompts.caption[:3])))
+    assert len(list((tmp_path / "samples").iterdir())) == 1
+
+
+def test_a_stage_shows_its_batches_itself_where_they_are_no_pictures(tmp_path):
+    class Negative(Tiny):
+        def pictures(self, batch):
+            return 255 - batch.image
+
+    trainer(tmp_path, 1, [FirstBatch()]).fit(Negative(), loader())
+    batch = Pictures()[0]
+    assert np.array_equal(shown(tmp_path), np.asarray(grid(255 - batch.image, batch.prompts.caption)))
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_no_more_than_n_are_shown(tmp_path, n):
+    trainer(tmp_path, 1, [FirstBatch(n=n)]).fit(Tiny(), loader())
+    batch = Pictures()[0]
+    assert shown(tmp_path).shape == np.asarray(grid(batch.image[:n], batch.prompts.caption[:n])).shape

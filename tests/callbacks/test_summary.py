@@ -1,0 +1,33 @@
+from trainers import Tiny, loader, trainer
+
+from darkroom.callbacks.checkpoints import Checkpoints
+from darkroom.callbacks.summary import Summary
+from darkroom.runs.folder import Run
+
+
+def fit(folder, steps, resume=None):
+    options = {"limit_val_batches": 1, "val_check_interval": 2, "check_val_every_n_epoch": None}
+    callbacks = [Summary(), Checkpoints(100)]
+    engine = trainer(folder, steps, callbacks, enable_checkpointing=True, **options)
+    engine.fit(Tiny(), loader(), loader(), ckpt_path=resume, weights_only=True)
+    return Run(folder).summary
+
+
+def test_the_summary_holds_final_metrics_and_what_they_cost(tmp_path):
+    summary = fit(tmp_path, 4)
+    assert {"train/loss", "val/loss", "git_commit", "device", "peak_memory_gb", "version/torch"} <= set(summary)
+    assert (summary["step"], summary["pictures"], summary["finished"]) == (4, 16, True)
+    assert summary["parameters"] == 192 * 8 + 8
+    assert summary["seconds"] > 0
+
+
+def test_a_resumed_run_adds_up_its_time_and_pictures(tmp_path):
+    first = fit(tmp_path, 2)
+    second = fit(tmp_path, 6, resume=Run(tmp_path).latest())
+    assert (second["step"], second["pictures"]) == (6, 24)
+    assert second["seconds"] > first["seconds"]
+
+
+def test_a_run_begun_again_from_step_0_counts_anew(tmp_path):
+    fit(tmp_path, 4)
+    assert fit(tmp_path, 2)["pictures"] == 8

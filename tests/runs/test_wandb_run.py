@@ -1,0 +1,81 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import wandb
+
+from darkroom.runs.wandb_run import WandbRun, how_to_look
+
+CONFIG = {"resolution": 64, "network": {"_target_": "darkroom.networks.dit.DiT", "width": 192}}
+PICTURES = torch.arange(2 * 3 * 8 * 8, dtype=torch.uint8).view(2, 3, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run that was tracked offline, interrupted after 20 steps, and gone on with from step 10."""
+    folder = tmp_path_factory.mktemp("runs") / "20260101-shapes"
+    patch = pytest.MonkeyPatch()
+    patch.setenv("WANDB_MODE", "offline")
+    for steps in ([10, 20], [20, 30]):
+        logger = WandbRun(folder)
+        logger.log_hyperparams(CONFIG)
+        for step in steps:
+            logger.log_metrics({"train/loss": 1 / step, "epoch": 0}, step=step - 1)
+            logger.log_metrics({"val/psnr": float(step)}, step=step - 1)
+        logger.log_pictures("samples", PICTURES, ["a red circle", "고양이, sitting"], step=steps[-1])
+        logger.close()
+    patch.undo()
+    return folder
+
+
+def inspect(path, *options):
+    """What W&B's own tool prints of an offline run."""
+    command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", *options, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def history(path):
+    records = [json.loads(line) for line in inspect(path).splitlines()]
+    return [record["history"]["item"] for record in records if record["type"] == "history"]
+
+
+def test_the_offline_run_holds_metrics_pictures_and_config(folder):
+    first, _ = sorted((folder / "wandb").glob("offline-run-*"))
+    rows = history(first)
+    assert [(row["trainer/global_step"], row["train/loss"], row["val/psnr"]) for row in rows] == [
+        (10, 0.1, 10),
+        (20, 0.05, 20),
+    ]
+    assert rows[-1]["samples.captions"] == ["a red circle", "고양이, sitting"]
+    stored = [first / "files" / name for name in rows[-1]["samples.filenames"]]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in stored)
+    summary = json.loads(inspect(first, "--summary"))
+    assert {key: summary["config"][key] for key in CONFIG} == CONFIG
+    assert (summary["project"], summary["run_id"], summary["state"]) == ("darkroom", "20260101-shapes", "finished")
+
+
+def test_a_resumed_run_has_the_same_id_and_true_steps(folder):
+    _, second = sorted((folder / "wandb").glob("offline-run-*"))
+    assert json.loads(inspect(second, "--summary"))["run_id"] == "20260101-shapes"
+    assert [(row["_step"], row["trainer/global_step"]) for row in history(second)] == [(20, 20), (30, 30)]
+
+
+def test_the_way_to_look_names_folders_that_exist(folder):
+    look, upload = how_to_look(folder)
+    assert Path(look.split()[-1]).is_dir()
+    assert "wandb leet " in look
+    assert upload.split("wandb sync ")[1].split() == sorted(map(str, (folder / "wandb").glob("offline-run-*")))
+    assert how_to_look(folder / "samples") == []
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_without_a_key_it_runs_offline_and_never_asks(tmp_path, monkeypatch, logged_in):
+    asked = {}
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setattr(wandb, "login", lambda **options: asked.update(options) or logged_in)
+    settings = WandbRun(tmp_path)._wandb_init
+    assert settings["mode"] == (None if logged_in else "offline")
+    assert asked == {"prompt": False, "verify": False}
