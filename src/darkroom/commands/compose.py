@@ -1,6 +1,7 @@
 """A config as Hydra will compose it, without running anything, and the file that each of its keys comes from."""
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,13 @@ class Composition:
         holders = [] if given else [source for source in self.sources if _holds(source, key)]
         return _short(holders[-1].path) if holders else COMMAND_LINE
 
+    def comment(self, key: str) -> str:
+        """What the file says beside a value that has no default, as ``: words``; empty where it says nothing."""
+        holders = [source for source in self.sources if _holds(source, key)]
+        text = holders[-1].path.read_text(encoding="utf-8") if holders else ""
+        found = re.search(rf"^\s*{re.escape(key.rpartition('.')[2])}: \?\?\?\s+# (.+)$", text, re.MULTILINE)
+        return f": {found[1].strip()}" if found else ""
+
     def home(self, key: str) -> str:
         """The file that brings ``key`` in, which others only change."""
         return next((_short(source.path) for source in self.sources if _holds(source, key)), COMMAND_LINE)
@@ -119,7 +127,7 @@ def _sweeper_params(loader: ConfigLoaderImpl, space: Space, overrides: Sequence[
 def words(error: Exception) -> str:
     """The error and its cause on one line."""
     texts = [str(each) for each in (error, error.__cause__) if each is not None and str(each)]
-    return " ".join(" ".join(texts).split()) or type(error).__name__
+    return " ".join(" ".join(texts).partition("Config search path")[0].split()) or type(error).__name__
 
 
 def _alternatives(override: Override) -> list[str]:

@@ -34,7 +34,13 @@ def main(overrides: list[str] | None = None) -> int:
             *common,
         ],
         "evaluation": ["evaluate.py", f"run={diffusion.path}"],
-        "sampling": ["sample.py", f"run={diffusion.path}", f"prompt={PROMPT}", "n=16", f"out={LOGS / 'prompt' / stamp}"],
+        "sampling": [
+            "sample.py",
+            f"run={diffusion.path}",
+            f"prompt={PROMPT}",
+            "n=16",
+            f"out={LOGS / 'prompt' / stamp}",
+        ],
     }
     seconds: dict[str, float] = {}
     for name, command in steps.items():

@@ -23,7 +23,6 @@ from darkroom.runs.folder import Run, find_run
 from darkroom.runs.pictures import save_grid
 
 
-
 def draw(config: DictConfig) -> None:
     """Writes ``00000.png ...``, a captioned ``grid.png`` and ``prompts.jsonl`` into ``out``.
 
@@ -114,7 +113,10 @@ def save(
     del classes
     for number, picture in enumerate(pictures):
         Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).save(folder / f"{number:05d}.png")
-    lines = [json.dumps({"file_name": f"{i:05d}.png", "text": text}, ensure_ascii=False) for i, text in enumerate(texts or [])]
+    lines = [
+        json.dumps({"file_name": f"{i:05d}.png", "text": text}, ensure_ascii=False)
+        for i, text in enumerate(texts or [])
+    ]
     if lines:
         (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     save_grid(folder / "grid.png", pictures, texts)

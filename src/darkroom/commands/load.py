@@ -30,9 +30,7 @@ def load_generator(run: Run, *, sampler: Any = None, guidance: Any = None) -> Ge
     if run.stage != "latent_diffusion":
         raise ValueError(f"run={run.path} trained the stage {run.stage}, which draws no pictures from noise")
     first_stage = load_first_stage(run)
-    model = Denoising(
-        network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage
-    )
+    model = Denoising(network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage)
     model.load_state_dict(trained_weights(run.trained()))
     process = build(config.process)
     plan = build(sampler or config.sampler)

@@ -102,13 +102,13 @@ def judged_samples(source: Judged, generator: Generator, config: DictConfig, she
         metrics[f"{name}_invalid"] = found["invalid_rate"]
         examples.append((pictures[:SHOWN], captions[:SHOWN]))
     seconds = time.perf_counter() - started
-    save_grid(sheet, torch.cat([part for part, _ in examples]), [text for _, part in examples for text in part], COLUMNS)
+    save_grid(
+        sheet, torch.cat([part for part, _ in examples]), [text for _, part in examples for text in part], COLUMNS
+    )
     return metrics | {"samples_per_second": len(KINDS) * config.n / seconds}
 
 
-def agreement(
-    source: Judged, batches: Iterable[UInt8[Tensor, "b 3 H W"]], captions: list[str]
-) -> dict[str, float]:
+def agreement(source: Judged, batches: Iterable[UInt8[Tensor, "b 3 H W"]], captions: list[str]) -> dict[str, float]:
     """The judge's verdicts over all pictures."""
     metric = JudgeAgreement(source.attributes)
     start = 0

@@ -189,5 +189,12 @@ def _nothing(module: Module, name: str, rest: list[str]) -> str:
     if rest:
         beside = [path.stem for path in module.path.parent.iterdir() if path.suffix == ".py" or path.is_dir()]
         return f"there is no module {module.name}.{name}{meant(name, beside)}"
-    public = [bound for bound, node in module.names.items() if isinstance(node, Definition | ast.ImportFrom)]
-    return f"module {module.name} has no {name}{meant(name, public)}"
+    return f"module {module.name} has no {name}{meant(name, _public(module))}"
+
+
+def _public(module: Module) -> Iterator[str]:
+    """The classes and functions that a module has, those of its star imports too."""
+    yield from (bound for bound, node in module.names.items() if isinstance(node, Definition | ast.ImportFrom))
+    for star in module.stars:
+        if source(star) and star != module.name:
+            yield from _public(read(star))

@@ -18,7 +18,7 @@ from darkroom.commands.modules import NotThere
 from darkroom.commands.signatures import Parameter, Signature, signature
 from darkroom.commands.spelling import meant
 
-MADE = ("run_id",)  # root keys that a command makes where they are not given
+MADE = ("run_id", "conditioner")  # root keys where the program fills in ???: from the clock, from the data
 _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_", "_keys_"}
 
 
@@ -36,9 +36,8 @@ def value_faults(composition: Composition) -> Iterator[str]:
             continue
         parent, last = node._get_parent(), node._key()
         if node._is_missing():
-            if key in MADE:
-                continue
-            yield f"{key} is not set; give {key}=VALUE ({composition.file(key)})"
+            if key.split(".")[0] not in MADE:
+                yield f"{key} is not set; give {key}=VALUE{composition.comment(key)} ({composition.file(key)})"
         elif node._is_interpolation():
             yield from _of_interpolation(composition, key, parent, last)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The one of ``words`` that ``word`` was meant to be, or None where none is near."""
-    found = difflib.get_close_matches(word, sorted(set(words)), n=1, cutoff=0.6)
-    return found[0] if found else None
+    lower = {each.lower(): each for each in sorted(set(words))}
+    found = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
+    return lower[found[0]] if found else None
 
 
 def meant(word: str, words: Iterable[str]) -> str:

@@ -1,0 +1,70 @@
+"""The real commands answer mistakes in one line each, quickly, without torch and without a trace on disk."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from darkroom.commands.check import check
+from darkroom.commands.root import Train
+from darkroom.commands.signatures import signature
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "conf"
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+NEEDS = {"first_stage.path": "first_stage=identity"}  # what an experiment leaves to the user, and an answer to it
+
+
+def command(folder: Path, *argv: str, name: str = "train") -> subprocess.CompletedProcess:
+    """A real process, started in an empty folder."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / f"{name}.py"), *argv], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_train_alone_lists_every_experiment(tmp_path):
+    done = command(tmp_path)
+    assert done.returncode == 2
+    for name in EXPERIMENTS:
+        assert f"  {name} " in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_mistakes_of_a_real_process(tmp_path):
+    experiment = EXPERIMENTS[0]
+    done = command(tmp_path, f"experiment={experiment}", "optimizer.lrr=1", "batch_size=0", "data.root=a, b")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["optimizer.lrr=1", "data.root=a, b", "batch_size=0"]
+    assert not done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_passes_the_check(experiment):
+    faults = check("train", [f"experiment={experiment}"], CONF)
+    answers = [NEEDS[key] for fault in faults for key in NEEDS if fault.startswith(f"{key} is not set")]
+    assert len(answers) == len(faults), faults
+    if answers:
+        assert check("train", [f"experiment={experiment}", *answers], CONF) == []
+    assert "torch" not in check.__globals__
+
+
+GROUPS = ("optimizer", "lr_schedule", "trainer", "logger", "callback")
+
+
+def test_every_option_of_the_groups_that_all_experiments_share_passes_the_check():
+    options = [[path.stem for path in sorted((CONF / group).glob("*.yaml"))] for group in GROUPS]
+    for row in range(max(map(len, options))):  # option k of every group at once: each is met, in few compositions
+        chosen = [f"{group}={names[row % len(names)]}" for group, names in zip(GROUPS, options, strict=True)]
+        assert check("train", [f"experiment={EXPERIMENTS[0]}", *chosen], CONF) == []
+
+
+def test_the_root_schema_names_every_root_key():
+    import yaml
+
+    keys = yaml.safe_load((CONF / "train.yaml").read_text())
+    found = signature(f"{Train.__module__}.Train")
+    assert found is not None
+    assert set(keys) - {"defaults"} == set(found.parameters)

@@ -1,0 +1,136 @@
+"""From the command line to the task, through the real Hydra: what arrives, where a run lies, how a mistake ends."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from darkroom.commands import train
+from darkroom.commands.faults import answered
+from darkroom.commands.front import enter
+from darkroom.commands.listing import experiments, listing
+
+SEEN: list[tuple[dict, str]] = []
+
+
+def remember(config: DictConfig) -> None:
+    """A task that keeps what it was given and writes a run as train.py does."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    plain = OmegaConf.to_container(config, resolve=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(plain))
+    SEEN.append((plain, str(folder)))
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    SEEN.clear()
+
+
+def run(conf: Path, *argv: str) -> int:
+    return enter("train", argv, conf, remember, wants=("experiment", "resume"), usage=listing)
+
+
+def test_a_run_lies_in_its_folder_and_nothing_lies_elsewhere(conf, tmp_path):
+    before = sys.argv
+    assert run(conf, "experiment=small", "logs=my logs, [old]", "seed=3") == 0
+    [(config, folder)] = SEEN
+    assert (config["seed"], config["logs"]) == (3, "my logs, [old]")
+    assert Path(folder) == tmp_path / "my logs, [old]" / "autoencoder" / config["run_id"]
+    stamp = config["run_id"].split("-")
+    assert (len(stamp[0]), len(stamp[1]), stamp[2], len(stamp[3])) == (8, 6, "small", 4)
+    files = {path.relative_to(tmp_path).parts[-1] for path in tmp_path.rglob("*") if path.is_file()}
+    assert files <= {"config.yaml", "train.log"}
+    assert Path.cwd() == tmp_path
+    assert sys.argv is before
+
+
+def test_each_job_of_a_sweep_is_a_run(conf, tmp_path):
+    assert run(conf, "experiment=small", "seed=1,2", "-m") == 0
+    assert [config["seed"] for config, _ in SEEN] == [1, 2]
+    ids = [config["run_id"] for config, _ in SEEN]
+    assert [each.split("-")[2] for each in ids] == ["small", "small"]
+    assert len(set(ids)) == 2
+    assert [Path(folder) for _, folder in SEEN] == [tmp_path / "logs" / "autoencoder" / each for each in ids]
+
+
+def test_a_resumed_run_needs_nothing_but_its_folder(conf, tmp_path):
+    assert run(conf, "experiment=small", "seed=3", "run_id=first") == 0
+    config, folder = SEEN.pop()
+    moved = tmp_path / "moved, elsewhere"
+    Path(folder).rename(moved)
+    assert run(conf, f"resume={moved.name}", "max_steps=20", "trainer.precision=32-true", "seed=3") == 0
+    [(again, place)] = SEEN
+    assert Path(place) == moved
+    changed = {"resume": str(moved), "max_steps": 20, "trainer": {**config["trainer"], "precision": "32-true"}}
+    changed["trainer"]["max_steps"] = again["trainer"]["max_steps"]  # was resolved when the run began
+    assert again == {**config, **changed}
+
+
+def test_a_resume_refuses_what_would_break_it(conf, capsys):
+    assert run(conf, "experiment=small", "run_id=first") == 0
+    held = OmegaConf.load("logs/autoencoder/first/config.yaml")
+    held.experiment = "small"  # as train.py writes it
+    OmegaConf.save(held, "logs/autoencoder/first/config.yaml")
+    SEEN.clear()
+    changes = ["seed=1", "optimizer.lr=1.0", "experiment=second", "data=image_folder", "+more=1", "trainer=cpu"]
+    assert run(conf, "resume=logs/autoencoder/first", *changes) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == changes
+    assert "has seed=0" in lines[0]
+    assert run(conf, "resume=logs/autoencoder/first", "experiment=small", "trainer.max_stps=3") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "max_steps?" in line
+    assert not SEEN
+
+
+def test_flags_that_show_start_nothing(conf, tmp_path, capsys):
+    assert run(conf, "experiment=small", "--cfg", "job") == 0
+    assert "max_steps: 10" in capsys.readouterr().out
+    assert not SEEN
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_an_experiment_they_are_listed(conf, tmp_path, capsys):
+    assert run(conf) == run(conf, "seed=1") == 2
+    said = capsys.readouterr().out
+    assert "small   A small autoencoder for tests.\n" in said
+    assert "second  The stage after it.\n" in said
+    assert not list(tmp_path.iterdir())
+    assert list(experiments(conf)) == ["second", "small"]
+
+
+def test_a_mistake_is_told_on_stderr_and_nothing_is_written(conf, tmp_path, capsys):
+    assert run(conf, "experiment=small", "batch_size=0", "sede=1") == 2
+    said = capsys.readouterr()
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["sede=1", "batch_size=0"]
+    assert not said.out
+    assert not SEEN
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_input_error_is_one_line_and_our_own_mistake_keeps_its_traceback(capsys, tmp_path):
+    with pytest.raises(SystemExit) as stop, answered():
+        from darkroom.build import build
+
+        build({"_target_": "os.system"})
+    assert stop.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    with pytest.raises(SystemExit), answered():
+        (tmp_path / "absent").read_text()
+    assert capsys.readouterr().err == f"{tmp_path / 'absent'}: No such file or directory\n"
+    with pytest.raises(ValueError, match="invalid literal"), answered():
+        int("x")
+    with pytest.raises(KeyError), answered():
+        {}["x"]
+
+
+def test_the_experiment_is_written_into_the_config(conf, monkeypatch):
+    import types
+
+    monkeypatch.setitem(sys.modules, "darkroom.commands.fit", types.SimpleNamespace(fit=remember))
+    assert train.main(["experiment=small"], conf) == 0
+    assert SEEN[0][0]["experiment"] == "small"

@@ -1,0 +1,81 @@
+"""Nodes become objects in one place, from packages that are allowed, with errors of one line."""
+
+import functools
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from darkroom.build import build
+from darkroom.contracts import LatentSpec
+
+LINEAR = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}
+
+
+def test_a_node_becomes_an_object_with_what_the_program_adds():
+    layer = build(OmegaConf.create(LINEAR), bias=False)
+    assert layer.weight.shape == (3, 2)
+    assert layer.bias is None
+
+
+def test_interpolations_are_resolved_against_the_whole_config():
+    config = OmegaConf.create({"width": 5, "layer": {**LINEAR, "out_features": "${width}"}})
+    assert build(config.layer).out_features == 5
+
+
+def test_a_partial_waits_for_the_rest():
+    optimizer = build({"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.5})
+    weight = torch.zeros(1, requires_grad=True)
+    assert optimizer([weight]).param_groups[0]["lr"] == 0.5
+    bound = build({"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.5}, eps=0.1)
+    assert isinstance(bound, functools.partial)
+    assert bound([weight]).param_groups[0]["eps"] == 0.1
+
+
+def test_what_the_program_adds_arrives_as_itself():
+    spec, layer = LatentSpec(channels=4, factor=8, hash="x"), torch.nn.Linear(1, 1)
+    made = build({"_target_": "darkroom.contracts.ConditionSpec"}, tokens=spec, vector=layer)
+    assert made.tokens is spec
+    assert made.vector is layer
+
+
+def test_lists_become_plain_lists():
+    made = build(OmegaConf.create({"_target_": "torch.nn.ModuleList", "modules": [LINEAR]}))
+    assert isinstance(made[0], torch.nn.Linear)
+    assert type(build({"_target_": "darkroom.contracts.ConditionSpec", "tokens": [1, 2]}).tokens) is list
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"_target_": "os.system", "command": "true"},
+        {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": "builtins.eval"}]},
+        {"_target_": "torch.nn.ModuleDict", "modules": {"a": {"_target_": "subprocess.run"}}},
+        {"_target_": "torchx.anything"},
+    ],
+)
+def test_targets_outside_the_list_are_refused_at_any_depth(node):
+    with pytest.raises(ValueError, match=r"^_target_: \S+ lies outside the packages") as caught:
+        build(node)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ({**LINEAR, "in_features": -1}, "torch.nn.Linear"),
+        ({**LINEAR, "in_feetures": 1}, "in_feetures"),
+        ({"_target_": "torch.nn.Liner"}, "torch.nn.Liner"),
+        ({"_target_": "torch.nn.ModuleList", "modules": [{**LINEAR, "out_features": "x"}]}, "torch.nn.ModuleList"),
+    ],
+)
+@pytest.mark.parametrize("extra", [{}, {"bias": True}])
+def test_a_constructor_that_refuses_is_one_line_that_names_the_node(node, words, extra):
+    with pytest.raises(ValueError, match=words) as caught:
+        build(node, **extra)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_allowed_names_for_keyword_arguments_do_not_reach_the_constructor():
+    assert build({**LINEAR, "_keys_": ["bias"]}).out_features == 3
