@@ -85,6 +85,7 @@ def test_it_can_be_pickled(weights):
     assert torch.equal(copied(prompts).vector, conditioner(prompts).vector)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit", "ignore:.*TorchScript")
 @pytest.mark.parametrize("layout", ["open_clip", "safetensors", "archive"])
 def test_other_layouts_of_the_file_are_read_as_well(model, weights, tmp_path, layout):
     state = model.state_dict()
@@ -152,7 +153,6 @@ def test_weights_of_another_model_are_named(weights, tmp_path):
         ({"model": "ViT-B-16-SigLIP"}, "conditioner.model=ViT-B-16-SigLIP"),
         ({"model": "ViT-B32"}, "conditioner.model=ViT-B32"),
         ({"context_length": 78}, "conditioner.context_length=78 is not in 3..77"),
-        ({"layer": "last"}, "conditioner.layer=last"),
     ],
 )
 @pytest.mark.usefixtures("model")

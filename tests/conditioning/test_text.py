@@ -78,6 +78,12 @@ def test_it_has_as_many_rows_as_its_captions_have_words():
     assert small_text().tower.token_embedding.weight.shape == (15, 32)
 
 
+def test_it_can_be_counted_without_memory():
+    with torch.device("meta"):
+        counted = small_text()
+    assert sum(p.numel() for p in counted.parameters()) == sum(p.numel() for p in small_text().parameters())
+
+
 def test_prompts_without_captions_are_refused():
     with pytest.raises(ValueError, match="wants a caption"):
         small_text()(Prompts(label=torch.tensor([1])))

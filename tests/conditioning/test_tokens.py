@@ -14,6 +14,7 @@ CAPTIONS = [
     "",
     "  A  Red\tcircle,don't!  ",
     "keycap: *",
+    "it's 10:30 -- they'll \"say\" so... (really?!) a/b_c #tag $5 100%",
     "fish &amp; chips &lt;b&gt;",
     "piñata 고양이 ﬁsh “quoted” cafÃ© 🎉",
     "3 of 12 #1 <end_of_text> after",

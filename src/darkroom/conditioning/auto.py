@@ -40,6 +40,7 @@ def resolve(
 
     A conditioner's class knows what it needs: its static ``completed(arguments, facts)`` gives them back whole,
     or refuses the data.
+
     ``captions`` are those of the training pictures, ``classes`` the names of the classes; None where there are none.
     Raises ValueError where a conditioner that was named cannot use the data. Resolving twice changes nothing.
     """

@@ -1,6 +1,6 @@
 """CLIP's text tower, pretrained and frozen, as open_clip builds it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,9 @@ class PretrainedText(nn.Module):
     The tower stands outside of the module tree: it has no part in state_dict, optimizer, EMA or gradient exchange, and
     only follows ``.to``. A checkpoint therefore needs ``pretrained`` again when it is loaded. The tower is causal, so
     fewer tokens than its 77 change nothing but the price. A dropped row is the empty caption.
+
+    The penultimate hidden states go into the last block and have passed no final norm (SD3, recipes.md 9.5); the
+    final ones come out of it and have (SD1). The vector is the projected final state of the end token with either.
     """
 
     def __init__(
@@ -29,8 +32,7 @@ class PretrainedText(nn.Module):
         model: str,  # as open_clip names it; OpenAI's weights given as a file want the name that ends in -quickgelu
         pretrained: str | None = "openai",  # open_clip's tag (from the cache, else fetched), a file, or None: random
         context_length: int = 77,  # tokens with start and end; longer captions are cut
-        layer: Literal["final", "penultimate"] = "penultimate",  # of `tokens`: SD3 takes the states before the last
-        # block, without a norm (recipes.md 9.5); "final" is the last block's, after the final norm (SD1)
+        layer: Literal["final", "penultimate"] = "penultimate",  # which hidden states are the tokens
     ):
         super().__init__()
         tower = _load_tower(model, pretrained)
@@ -38,15 +40,10 @@ class PretrainedText(nn.Module):
             raise ValueError(
                 f"conditioner.context_length={context_length} is not in 3..{tower.context_length}, what {model} reads"
             )
-        if layer not in ("final", "penultimate"):
-            raise ValueError(f"conditioner.layer={layer} is neither final nor penultimate")
         self.context_length = context_length
         self.layer = layer
-        self._outside: list[Any] = [
-            _cut(tower, context_length).eval().requires_grad_(False)
-        ]  # a list hides it from nn.Module
-        self.null_ids: Tensor
-        self.register_buffer("null_ids", tokens.token_ids(("",), context_length), persistent=False)
+        tower = _cut(tower, context_length).eval().requires_grad_(False)
+        self._outside: list[Any] = [tower]  # a list hides it from nn.Module
         self.spec = ConditionSpec(tokens=tower.width, vector=tower.output_dim)
 
     @staticmethod
@@ -71,15 +68,18 @@ class PretrainedText(nn.Module):
     @torch.no_grad()
     def forward(self, prompts: Prompts, drop: Bool[Tensor, " b"] | None = None) -> Condition:
         """Raises ValueError where the prompts have no captions."""
-        device = self.null_ids.device
-        ids = tokens.token_ids(captions_of(prompts), self.context_length).to(device, non_blocking=True)
+        ids = self._ids(captions_of(prompts))
         if drop is not None:
-            ids = torch.where(drop.to(device)[:, None], self.null_ids, ids)
+            ids = torch.where(drop.to(ids.device)[:, None], self._ids(("",)), ids)
         final = self.layer == "final"
         out = self.tower.forward_intermediates(
             ids, indices=1 if final else 2, normalize_intermediates=final, output_fmt="NLC"
         )
         return Condition(tokens=out["text_intermediates"][0], mask=tokens.counts(ids), vector=out["text_features"])
+
+    def _ids(self, captions: Sequence[str]) -> Tensor:
+        device = self.tower.token_embedding.weight.device
+        return tokens.token_ids(captions, self.context_length).to(device, non_blocking=True)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PretrainedText":
         self.tower._apply(fn, recurse)  # .to(device) and .bfloat16() reach it although it is no child

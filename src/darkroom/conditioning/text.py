@@ -67,8 +67,6 @@ class SmallText(nn.Module):
         )
         with torch.no_grad():
             self.tower.token_embedding.weight[0].zero_()
-        self.null_rows: Tensor
-        self.register_buffer("null_rows", self._rows(("",)), persistent=False)
         self.spec = ConditionSpec(tokens=width, vector=width)
 
     @staticmethod
@@ -90,16 +88,17 @@ class SmallText(nn.Module):
 
     def forward(self, prompts: Prompts, drop: Bool[Tensor, " b"] | None = None) -> Condition:
         """Raises ValueError where the prompts have no captions."""
-        device = self.null_rows.device
-        rows = self._rows(captions_of(prompts)).to(device, non_blocking=True)
+        device = self.tower.token_embedding.weight.device
+        rows = self._rows(captions_of(prompts), device)
         if drop is not None:
-            rows = torch.where(drop.to(device)[:, None], self.null_rows, rows)
+            rows = torch.where(drop.to(device)[:, None], self._rows(("",), device), rows)
         with _quick_attention(device):
             pooled, states = self.tower(rows)
         return Condition(tokens=states, mask=tokens.counts(rows), vector=pooled)
 
-    def _rows(self, captions: Sequence[str]) -> Tensor:
-        return self.vocabulary.rows(tokens.token_ids(captions, self.context_length))
+    def _rows(self, captions: Sequence[str], device: torch.device) -> Tensor:
+        rows = self.vocabulary.rows(tokens.token_ids(captions, self.context_length))
+        return rows.to(device, non_blocking=True)
 
 
 def _quick_attention(device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -87,12 +87,12 @@ class Vocabulary:
                 f"of CLIP's, but lies in {known[:1]}..{known[-1:]}; leave it out to have it read from the captions"
             )
         self.size = len(known) + 1
-        self._rows = torch.zeros(NUM_IDS, dtype=torch.int64)
-        self._rows[torch.from_numpy(known)] = torch.arange(1, self.size)
+        self._rows = np.zeros(NUM_IDS, dtype=np.int64)  # numpy's: it stays on the host whatever torch's device is
+        self._rows[known] = np.arange(1, self.size)
 
     def rows(self, ids: Int64[Tensor, "b n"]) -> Int64[Tensor, "b n"]:
         """CLIP's ids to rows of an embedding; on the CPU, as the ids are."""
-        return self._rows[ids]
+        return torch.from_numpy(self._rows[ids.numpy()])
 
     def unknown_words(self, captions: Iterable[str]) -> list[str]:
         """The words with an id that is not in the vocabulary, each once, in the order they come."""
