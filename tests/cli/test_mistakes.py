@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from darkroom.commands.check import check
-from darkroom.commands.root import Train
+from darkroom.commands.root import Evaluate, Sample, Train
 from darkroom.commands.signatures import signature
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,33 @@ def test_mistakes_of_a_real_process(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_check_never_imports_torch(tmp_path):
+    code = f"""
+import sys
+from pathlib import Path
+from darkroom.commands.check import check
+assert check("train", ["experiment={EXPERIMENTS[0]}", "batch_size=0"], Path({str(CONF)!r}))
+assert not {{"torch", "lightning", "numpy", "wandb"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("name", ["sample", "evaluate"])
+def test_the_other_commands_say_how_they_are_used(tmp_path, name):
+    done = command(tmp_path, name=name)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert f"usage: python {name}.py run=" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_mistakes_of_the_other_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faults = check("sample", ["run=no, run", "promt=a cat", "n=0", "sampler=eular", "guidance_scale=big"], CONF)
+    keys = ["sampler=eular", "promt=a cat", "guidance_scale='big'", "n=0", "run=no, run"]
+    assert [fault.partition(":")[0] for fault in faults] == keys
+    assert [fault.partition(":")[0] for fault in check("evaluate", ["run=nix", "n=-1"], CONF)] == ["n=-1", "run=nix"]
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_passes_the_check(experiment):
     faults = check("train", [f"experiment={experiment}"], CONF)
@@ -48,7 +76,6 @@ def test_every_experiment_passes_the_check(experiment):
     assert len(answers) == len(faults), faults
     if answers:
         assert check("train", [f"experiment={experiment}", *answers], CONF) == []
-    assert "torch" not in check.__globals__
 
 
 GROUPS = ("optimizer", "lr_schedule", "trainer", "logger", "callback")
@@ -61,10 +88,9 @@ def test_every_option_of_the_groups_that_all_experiments_share_passes_the_check(
         assert check("train", [f"experiment={EXPERIMENTS[0]}", *chosen], CONF) == []
 
 
-def test_the_root_schema_names_every_root_key():
-    import yaml
-
-    keys = yaml.safe_load((CONF / "train.yaml").read_text())
-    found = signature(f"{Train.__module__}.Train")
+@pytest.mark.parametrize("schema", [Train, Sample, Evaluate])
+def test_a_schema_names_every_root_key(schema):
+    keys = yaml.safe_load((CONF / f"{schema.__name__.lower()}.yaml").read_text())
+    found = signature(f"{schema.__module__}.{schema.__name__}")
     assert found is not None
     assert set(keys) - {"defaults"} == set(found.parameters)

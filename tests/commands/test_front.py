@@ -70,6 +70,18 @@ def test_a_resumed_run_needs_nothing_but_its_folder(conf, tmp_path):
     assert again == {**config, **changed}
 
 
+def test_a_moved_run_resumes_with_its_own_copy_of_the_first_stage(conf, tmp_path):
+    for folder in ("artifact", "moved/first_stage"):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in ("latents.json", "HASH"):
+            (tmp_path / folder / name).touch()
+    assert run(conf, "experiment=second", "first_stage.path=artifact", "run_id=first") == 0
+    Path(SEEN.pop()[1], "config.yaml").rename(tmp_path / "moved" / "config.yaml")
+    (tmp_path / "artifact").rename(tmp_path / "gone")
+    assert run(conf, "resume=moved") == 0
+    assert SEEN[0][0]["first_stage"]["path"] == str(tmp_path / "moved" / "first_stage")
+
+
 def test_a_resume_refuses_what_would_break_it(conf, capsys):
     assert run(conf, "experiment=small", "run_id=first") == 0
     held = OmegaConf.load("logs/autoencoder/first/config.yaml")

@@ -46,7 +46,16 @@ def hydra_overrides(run: str, conf: Path) -> list[str]:
     """What Hydra must be told, since a run's config.yaml holds nothing of Hydra's."""
     folder = str(Path(run).resolve())
     settings = [f"hydra.searchpath=[{quoted(str(conf.resolve()))}]", "+hydra=default"]
-    return [*settings, f"hydra.run.dir={quoted(folder)}", f"resume={quoted(folder)}"]
+    return [*settings, f"hydra.run.dir={quoted(folder)}", f"resume={quoted(folder)}", *_own_artifact(Path(folder))]
+
+
+def _own_artifact(run: Path) -> list[str]:
+    """A run keeps a copy of its first stage: taken from there, it may have been moved."""
+    config = OmegaConf.load(run / "config.yaml")
+    copy = run / "first_stage"
+    if OmegaConf.select(config, "first_stage.path") is None or not (copy / "HASH").is_file():
+        return []
+    return [f"first_stage.path={quoted(str(copy))}"]
 
 
 def _fault(text: str, run: str, config: DictConfig, vocabulary: Vocabulary) -> str | None:

@@ -31,7 +31,7 @@ class Sample:
     run: str
     prompt: str | None
     negative_prompt: str | None
-    label: str | None
+    label: str | int | None
     n: int
     seed: int
     steps: int | None
