@@ -61,6 +61,9 @@ class Throughput(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._peak = matmul_rate(pl_module.device, compute_dtype(str(trainer.precision)))
+        self._slow_steps = (
+            2  # not measured: one counts, touches memory first; under its mode torch.compile waits for two
+        )
         self._reset()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -73,7 +76,9 @@ class Throughput(Callback):
     ) -> None:
         if self._counter is not None:
             self._stop_counting()
-            self._reset()  # the first step is slow: counting, first touches of memory, compiling
+        if self._slow_steps:
+            self._slow_steps -= 1
+            self._reset()
             return
         self._batches += 1
         self._pictures += len(batch)
