@@ -6,7 +6,7 @@ no condition; a weaker network under the same condition in its place is autoguid
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from torch import Tensor
 from darkroom.contracts import Denoiser
 
 
+@runtime_checkable
 class Guidance(Protocol):
     """A denoiser out of two."""
 

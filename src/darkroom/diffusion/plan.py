@@ -1,7 +1,7 @@
 """A sampling plan: a sampler, its time grid and how many steps; what a yaml in conf/sampler describes."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,6 +12,7 @@ from darkroom.diffusion.schedule import NoiseSchedule
 from darkroom.keys import Keys
 
 
+@runtime_checkable
 class TimeGrid(Protocol):
     """``num_steps + 1`` falling times, the last 0."""
 

@@ -85,6 +85,10 @@ class NoiseSchedule(ABC):
     def network_time(self, t: Any) -> Any:
         """Time in the unit a network is shown."""
 
+    def native(self, fraction: Tensor) -> Tensor:
+        """The times, as this schedule is usually walked, of equal steps of ``fraction`` from 1 to 0; 0 is not asked."""
+        return fraction
+
     @in_kind
     def ratio(self, t: Tensor) -> Tensor:
         """sigma / alpha, infinite at t = 1 where a schedule ends in pure noise."""
@@ -191,6 +195,11 @@ class VarianceExploding(NoiseSchedule):
     def network_time(self, t: Tensor) -> Tensor:
         return torch.log(self.ratio(t)) / 4  # EDM's c_noise
 
+    def native(self, fraction: Tensor) -> Tensor:
+        """Equal steps of sigma^(1/7), down to ``ratio_min`` (Karras et al. 2022)."""
+        smallest = (self.ratio_min / self.ratio_max) ** (1 / 7)
+        return (smallest + (1 - smallest) * fraction) ** 7
+
 
 class BetaTable(NoiseSchedule):
     """A variance-preserving chain of discrete steps, made continuous.
@@ -241,6 +250,10 @@ class BetaTable(NoiseSchedule):
     @in_kind
     def network_time(self, t: Tensor) -> Tensor:
         return self.steps * t - 1  # the index, 0..T-1, fractional between entries
+
+    def native(self, fraction: Tensor) -> Tensor:
+        """Entries of the table, evenly spaced from the last: "trailing" of Lin et al. 2023."""
+        return torch.round(self.steps * fraction) / self.steps
 
     def _ratio_and_slope(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """ratio and d ratio / dt in float64."""

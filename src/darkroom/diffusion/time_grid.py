@@ -24,16 +24,15 @@ def uniform(num_steps: int, schedule: NoiseSchedule, *, shift: float = 1.0) -> F
     return _to_data(schedule.time(fraction[:-1] / (1 - fraction[:-1])))
 
 
-def trailing(num_steps: int, schedule: NoiseSchedule) -> Float[Tensor, " times"]:
-    """Entries of the schedule's table, evenly spaced from the last (Lin et al. 2023): 999, 899, ..., 99 for ten.
+def native(num_steps: int, schedule: NoiseSchedule) -> Float[Tensor, " times"]:
+    """As each schedule is usually walked: entries of a table evenly spaced from the last ("trailing": 999, 899, ..., 99
+    for ten), equal steps of t on the flow and cosine paths, of sigma^(1/7) on the exploding one.
 
-    Raises ValueError for more steps than the table has.
+    Raises ValueError for more steps than there are entries.
     """
-    steps = schedule.steps
-    if num_steps > steps:
-        raise ValueError(f"num_steps={num_steps} is more than the {steps} entries of the table: give at most {steps}")
-    entries = torch.round(steps - _steps(num_steps) * (steps / num_steps))
-    return _to_data(entries[:-1] / steps)
+    if num_steps > schedule.steps:
+        raise ValueError(f"num_steps={num_steps} is more than the {schedule.steps} times of the schedule: give fewer")
+    return _to_data(schedule.native(1 - _steps(num_steps)[:-1] / num_steps))
 
 
 @needs_finite_ratio(instead="uniform")

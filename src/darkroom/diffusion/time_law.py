@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from darkroom.diffusion.schedule import NoiseSchedule, shift
 from darkroom.keys import Keys
 
 
+@runtime_checkable
 class TimeLaw(Protocol):
     """One time in (0, 1] a key."""
 

@@ -6,7 +6,7 @@ parameterization. Only :class:`Constant` is meant on the native loss itself.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from darkroom.diffusion.schedule import Coefficients
 
 
+@runtime_checkable
 class Weighting(Protocol):
     """The weight on the native loss, in the shape of ``factor``."""
 
