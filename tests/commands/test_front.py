@@ -65,9 +65,9 @@ def test_a_resumed_run_needs_nothing_but_its_folder(conf, tmp_path):
     assert run(conf, f"resume={moved.name}", "max_steps=20", "trainer.precision=32-true", "seed=3") == 0
     [(again, place)] = SEEN
     assert Path(place) == moved
-    changed = {"resume": str(moved), "max_steps": 20, "trainer": {**config["trainer"], "precision": "32-true"}}
-    changed["trainer"]["max_steps"] = again["trainer"]["max_steps"]  # was resolved when the run began
-    assert again == {**config, **changed}
+    trainer = {**config["trainer"], "precision": "32-true", "max_steps": 20}  # what followed max_steps still does
+    schedule = {**config["lr_schedule"], "total_steps": 20}
+    assert again == {**config, "resume": str(moved), "max_steps": 20, "trainer": trainer, "lr_schedule": schedule}
 
 
 def test_a_moved_run_resumes_with_its_own_copy_of_the_first_stage(conf, tmp_path):

@@ -137,6 +137,7 @@ class B(A):
         ("Kind", ["a"], ["c"]),
         ("Union[int, Literal['auto']]", [3, "auto"], ["x"]),
         ("'int'", [1], ["a"]),
+        ("float | Tensor", [0.1], ["a"]),
     ],
 )
 def test_annotations_allow_what_they_say(package, annotation, good, bad):
@@ -146,7 +147,7 @@ def test_annotations_allow_what_they_say(package, annotation, good, bad):
     assert not any(wants.allows(value) for value in bad)
 
 
-@pytest.mark.parametrize("annotation", ["list[int]", "Tensor | float", "Any", "Callable[[int], int]"])
+@pytest.mark.parametrize("annotation", ["list[int]", "Tensor", "Path | Callable", "Any", "Callable[[int], int]"])
 def test_other_annotations_are_not_held_against_a_value(package, annotation):
     package(a=f"def f(x: {annotation}): ...\n")
     assert signature("house.a.f").parameters["x"].wants is None

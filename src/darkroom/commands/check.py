@@ -51,7 +51,7 @@ def _resumed(command: str, arguments: Arguments, conf: Path, vocabulary: Vocabul
         return found
     run = arguments.value("resume")
     assert run is not None
-    overrides = [*kept_overrides(arguments.overrides), *hydra_overrides(run, conf)]
+    overrides = [*kept_overrides(arguments), *hydra_overrides(run, conf)]
     return _of_job(command, run_space(run), overrides, conf, vocabulary)
 
 

@@ -44,7 +44,7 @@ def enter(
     if resumes(arguments):
         run = arguments.value("resume")
         assert run is not None
-        overrides = [*kept_overrides(arguments.overrides), *hydra_overrides(run, conf)]
+        overrides = [*kept_overrides(arguments), *hydra_overrides(run, conf)]
         return start(run_space(run), command, [*arguments.flags, *overrides], task)
     return start(Space(conf, command), command, [*arguments.argv, *_run_id(command, arguments)], task)
 

@@ -1,6 +1,5 @@
 """``resume=RUN``: the run's config.yaml is the config, and what would make it another run is refused by name."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -37,9 +36,18 @@ def resume_faults(arguments: Arguments, vocabulary: Vocabulary) -> list[str]:
     return [fault for text in arguments.overrides if (fault := _fault(text, run, config, vocabulary))]
 
 
-def kept_overrides(overrides: Sequence[str]) -> list[str]:
+def kept_overrides(arguments: Arguments) -> list[str]:
     """The overrides that a resumed run obeys; the others only repeat what it has."""
-    return [text for text in overrides if name(text).split(".")[0] in FREE or name(text).startswith("hydra")]
+    run, steps = arguments.value("resume"), arguments.value("max_steps")
+    kept = [text for text in arguments.overrides if name(text).split(".")[0] in FREE or name(text).startswith("hydra")]
+    return [*_followers(Path(run or ""), steps), *kept] if steps else kept
+
+
+def _followers(run: Path, steps: str) -> list[str]:
+    """What was ``${max_steps}`` when the run began, and stands in its resolved config.yaml as a number."""
+    config = OmegaConf.load(run / "config.yaml")
+    keys = ("trainer.max_steps", "lr_schedule.total_steps", "stage.lr_schedule.total_steps")
+    return [f"{key}={steps}" for key in keys if OmegaConf.select(config, key) == config.max_steps]
 
 
 def hydra_overrides(run: str, conf: Path) -> list[str]:

@@ -138,7 +138,7 @@ def wants(module: Module, annotation: ast.expr | None) -> Wants | None:
     if annotation is None:
         return None
     members = _members(module, annotation)
-    if members is None:
+    if not members:
         return None
     types = tuple(each for member in members if isinstance(member, tuple) for each in member)
     values = tuple(value for member in members if isinstance(member, list) for value in member)
@@ -156,6 +156,8 @@ def _members(module: Module, node: ast.expr) -> list[tuple[type, ...] | list[Any
     if isinstance(node, ast.Subscript):
         return _subscript(module, ast.unparse(node.value).split(".")[-1], node.slice)
     word = ast.unparse(node).split(".")[-1]
+    if word == "Tensor":  # nothing that a yaml could hold
+        return []
     if word in _SIMPLE:
         return [_SIMPLE[word]]
     alias = module.names.get(word)
