@@ -1,5 +1,7 @@
 """What ``train.py`` does once its arguments are checked: build, train, say where to look."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,17 +11,17 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf, open_dict
-from rich import print as show
 
 from darkroom.autoencoding.first_stage import copy_artifact
 from darkroom.build import build
 from darkroom.callbacks.artifact import Artifact
+from darkroom.commands.console import console
 from darkroom.conditioning.auto import resolve
 from darkroom.contracts import PictureSource
 from darkroom.keys import module_seed
 from darkroom.runs.checkpoint import AtomicCheckpointIO
 from darkroom.runs.folder import Run
-from darkroom.runs.metrics_file import MetricsFile
+from darkroom.runs.memory import keep_freed_memory
 from darkroom.runs.wandb_run import WandbRun, how_to_look
 from darkroom.stages.base import Stage
 
@@ -29,6 +31,8 @@ def fit(config: DictConfig) -> None:
 
     Raises ValueError or OSError with one line for what only data and weights can tell.
     """
+    keep_freed_memory()
+    quieten()
     run = Run(Path(HydraConfig.get().runtime.output_dir))
     source = build(config.data)
     config = completed(config, source, run)
@@ -53,6 +57,12 @@ def fit(config: DictConfig) -> None:
         close(run, trainer.loggers)
 
 
+def quieten() -> None:
+    """Lightning's advice on hardware and services is not for whoever runs an experiment; its warnings are."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+
+
 def completed(config: DictConfig, source: PictureSource, run: Run) -> DictConfig:
     """The config with what data and artifact decide filled in, so that it rebuilds everything by itself."""
     config = config.copy()
@@ -61,7 +71,7 @@ def completed(config: DictConfig, source: PictureSource, run: Run) -> DictConfig
             node, line = resolve(config.conditioner, source.split("train").captions, source.classes)
             config.conditioner = node
             if line:
-                show(line)
+                console.print(line, soft_wrap=True)
         if OmegaConf.select(config, "first_stage.path"):
             copy_artifact(config.first_stage.path, run.first_stage)
             config.first_stage.path = str(run.first_stage)
@@ -89,6 +99,6 @@ def close(run: Run, loggers: Sequence[Any]) -> None:
     for logger in loggers:
         if isinstance(logger, WandbRun):
             logger.close()
-    show(f"the run:               {run.path}")
+    console.print(f"the run:               {run.path}", soft_wrap=True)
     for line in how_to_look(run.path):
-        show(line)
+        console.print(line, soft_wrap=True)

@@ -37,9 +37,9 @@ MICRO_BATCH = 64  # pictures encoded at once, for any training batch: float32 pr
 _VERSION = 1
 
 
-def cache_folder(root: Path, first_stage: FirstStage, source: PictureSource, split: str) -> Path:
-    """Where the latents of ``split`` lie: another artifact, other pictures or another resolution is another folder."""
-    facts = f"{_VERSION}/{first_stage.spec.hash}/{source.fingerprint}/{split}"
+def cache_folder(root: Path, first_stage: FirstStage, source: PictureSource, split: str, *, bf16: bool) -> Path:
+    """Where the latents of ``split`` lie: another artifact, precision, picture or resolution is another folder."""
+    facts = f"{_VERSION}/{first_stage.spec.hash}/{source.fingerprint}/{split}/{'bf16' if bf16 else 'float32'}"
     return root / hashlib.sha256(facts.encode()).hexdigest()[:20]
 
 
@@ -49,13 +49,15 @@ def cache_latents(
     folder: Path,
     *,
     device: torch.device,
+    bf16: bool = False,
     rank: int = 0,
     world_size: int = 1,
     track: Callable[[Sequence[tuple[int, int]]], Iterable[tuple[int, int]]] = iter,
 ) -> None:
     """Encodes what ``folder`` lacks of ``dataset``; this process takes every ``world_size``-th missing chunk.
 
-    Call a barrier before reading. ``track`` wraps the work to show its progress.
+    Call a barrier before reading. ``bf16`` runs the encoder under autocast; ``track`` wraps the work to show its
+    progress.
     """
     chunks = [(start, side) for start in range(0, len(dataset), CHUNK) for side in range(dataset.orientations)]
     mine = [chunk for chunk in chunks[rank::world_size] if not _file(folder, *chunk).exists()]
@@ -63,7 +65,9 @@ def cache_latents(
         folder.mkdir(parents=True, exist_ok=True)
     for start, side in track(mine):
         parts = [
-            _encode(first_stage, dataset, range(i, min(i + MICRO_BATCH, start + CHUNK, len(dataset))), side, device)
+            _encode(
+                first_stage, dataset, range(i, min(i + MICRO_BATCH, start + CHUNK, len(dataset))), side, device, bf16
+            )
             for i in range(start, min(start + CHUNK, len(dataset)), MICRO_BATCH)
         ]
         tensors = {name: torch.cat([part[name] for part in parts]).contiguous() for name in ("mean", "std")}
@@ -133,10 +137,11 @@ class PromptTable:
 
 @torch.inference_mode()
 def _encode(
-    first_stage: FirstStage, dataset: PictureDataset, indices: range, side: int, device: torch.device
+    first_stage: FirstStage, dataset: PictureDataset, indices: range, side: int, device: torch.device, bf16: bool
 ) -> dict[str, Tensor]:
     picture = to_float(dataset.oriented(indices, mirrored=bool(side)).to(device))
-    posterior = first_stage.encode(picture)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        posterior = first_stage.encode(picture)
     return {"mean": posterior.mean.float().cpu(), "std": posterior.std.float().cpu()}
 
 
@@ -159,29 +164,40 @@ class LatentDataModule(DataModule):
     """Cached latents of both splits; what the cache lacks is encoded when training is set up, by all processes."""
 
     def __init__(
-        self, first_stage: FirstStage, source: PictureSource, root: Path, *, batch_size: int, seed: int, num_workers: int
+        self,
+        first_stage: FirstStage,
+        source: PictureSource,
+        root: Path,
+        *,
+        batch_size: int,
+        seed: int,
+        num_workers: int,
     ):
         """``root`` holds the caches, a folder for each artifact, data set and split."""
         pictures = {name: source.split(name) for name in ("train", "validation")}
         super().__init__(**pictures, batch_size=batch_size, seed=seed, num_workers=num_workers)
-        self._first_stage, self._pictures = first_stage, pictures
-        self._folders = {name: cache_folder(root, first_stage, source, name) for name in pictures}
+        self._first_stage, self._source, self._root, self._pictures = first_stage, source, root, pictures
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         trainer = self._trainer
+        bf16 = str(trainer.precision).startswith("bf16")  # as the training computes
+        folders = {
+            name: cache_folder(self._root, self._first_stage, self._source, name, bf16=bf16) for name in self._pictures
+        }
         device = trainer.strategy.root_device
         first_stage = self._first_stage.to(device) if isinstance(self._first_stage, nn.Module) else self._first_stage
         for name, pictures in self._pictures.items():
             cache_latents(
                 first_stage,
                 pictures,
-                self._folders[name],
+                folders[name],
                 device=device,
+                bf16=bf16,
                 rank=trainer.global_rank,
                 world_size=trainer.world_size,
                 track=partial(track, description=f"encoding {name} pictures") if trainer.is_global_zero else iter,
             )
         trainer.strategy.barrier("latents are cached")
         self.train, self.validation = (
-            LatentDataset(self._folders[name], self._pictures[name], self.seed) for name in ("train", "validation")
+            LatentDataset(folders[name], self._pictures[name], self.seed) for name in ("train", "validation")
         )
