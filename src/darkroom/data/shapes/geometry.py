@@ -1,7 +1,7 @@
 """The four shapes as signed distances: negative inside, in units of the shape's size, y pointing down.
 
-A shape of size 1 is a circle of radius 1 or something that looks about as big. Coordinates are relative to the middle of
-its bounding box, which is what "where a shape is" means throughout. Names stand in the order of ``SHAPES``.
+A shape of size 1 is a circle of radius 1 or something that looks about as big. Coordinates are relative to the middle
+of its bounding box, which is what "where a shape is" means throughout. Names stand in the order of ``SHAPES``.
 """
 
 import math
@@ -16,9 +16,7 @@ from darkroom.data.shapes.vocabulary import SHAPES
 _SQUARE = 0.9  # half a side
 _TRIANGLE = 1.2  # radius of the circle through the corners; equilateral, apex up
 _STAR = 1.12  # radius of the circle through the tips; one points up
-_NOTCH = (
-    0.48 * _STAR
-)  # radius of the circle through the inner corners: plumper than a pentagram, so that blur spares it
+_NOTCH = 0.48 * _STAR  # radius of the circle through the inner corners: plumper than a pentagram, which blur would eat
 
 _TURN = math.pi / 5
 # From the middle of the bounding box down to the centre of mass, which triangle and star share with their outer circle.

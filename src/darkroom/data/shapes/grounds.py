@@ -1,7 +1,7 @@
 """What lies behind the shapes: two muted colours and a smooth field that mixes them.
 
-Plain, a gradient, soft stripes or cloudy texture. Muted (chroma at most a sixth of a shape's) so that colour tells shape
-from ground, and without fine detail, so that a small latent has room for it.
+Plain, a gradient, soft stripes or cloudy texture. Muted (chroma at most a sixth of a shape's) so that colour tells
+shape from ground, and without fine detail, so that a small latent has room for it.
 """
 
 import math
@@ -36,7 +36,7 @@ class Grounds:
     phase: Float[np.ndarray, " b"]
     cells: Float[np.ndarray, "b cells cells"]  # of the texture, in [0, 1]
 
-    def __getitem__(self, rows: slice) -> "Grounds":
+    def __getitem__(self, rows: slice | np.ndarray) -> "Grounds":
         return Grounds(**{name: value[rows] for name, value in vars(self).items()})
 
 

@@ -1,12 +1,12 @@
 """Scenes drawn from keys: which shapes, where, how they are told. Scene k is a function of its key alone.
 
 Everything is measured in sides of the picture. Shapes keep clear of the edge and of one another, and lie to each other
-mostly along the axis of the stated relation: each axis that carries a relation is cut into a near and a far band with a gap
-between them, the first shape and all that share its side of the cut stay in one, the related shape in the other.
+mostly along the axis of the stated relation: each axis that carries a relation is cut into a near and a far band with a
+gap between; the first shape and all that share its side of the cut stay in one, the related shape in the other.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -65,10 +65,12 @@ class Content:
     def requirement(self, row: int) -> Requirement:
         """What the caption of a scene says."""
         wanted = tuple(
-            Wanted(COLOURS[colour], SHAPES[shape], SIZES[size] if said else None)
-            for colour, shape, size, said in zip(
-                *(part[row, : self.count[row]] for part in (self.colour, self.shape, self.size, self.said)), strict=True
+            Wanted(
+                COLOURS[self.colour[row, place]],
+                SHAPES[self.shape[row, place]],
+                SIZES[self.size[row, place]] if self.said[row, place] else None,
             )
+            for place in range(self.count[row])
         )
         return Requirement(wanted, tuple(RELATIONS[r] for r in self.relation[row, : self.count[row] - 1]))
 
@@ -86,7 +88,7 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.content)
 
-    def __getitem__(self, rows: slice) -> "Scenes":
+    def __getitem__(self, rows: slice | np.ndarray) -> "Scenes":
         return Scenes(**{name: value[rows] for name, value in vars(self).items()})
 
 
@@ -149,8 +151,8 @@ def draw_scenes(content: Content, keys: Keys) -> Scenes:
 
 def _tint(content: Content, keys: Keys) -> Float[np.ndarray, "b 3 3"]:
     u = keys.fold("tint").uniform((MOST, 3), dtype=torch.float64).numpy()
-    lightness, *plane = np.moveaxis(_JITTER * (2 * u - 1), -1, 0)
-    return np.clip(palette()[content.colour] + from_opponent(lightness, *plane), 0.0, 1.0)
+    lightness, red, green = np.moveaxis(_JITTER * (2 * u - 1), -1, 0)
+    return np.clip(palette()[content.colour] + from_opponent(lightness, red, green), 0.0, 1.0)
 
 
 def _place(
@@ -176,7 +178,8 @@ def _bands(
     content: Content, extent: Float[np.ndarray, "b 3"], cut: Float[np.ndarray, " b"], axis: int
 ) -> tuple[Float[np.ndarray, "b 3"], Float[np.ndarray, "b 3"]]:
     """The least and the greatest coordinate of each centre along one axis (0: x, 1: y)."""
-    along = np.stack([np.zeros(len(content), dtype=bool), *(axis == 1 - content.relation.T // 2)], axis=1)
+    related = content.relation // 2 == 1 - axis
+    along = np.concatenate([np.zeros((len(content), 1), dtype=bool), related], axis=1)
     far = along & content.present  # at most one a row: the other relation is about the other axis
     divided = far.any(axis=1)
     near_width = 2 * np.where(far | ~content.present, 0.0, extent).max(axis=1)
@@ -188,8 +191,3 @@ def _bands(
     relation = np.where(content.relation[:, 0] // 2 == 1 - axis, content.relation[:, 0], content.relation[:, 1])
     flip = (relation % 2 == 1)[:, None]  # below, right of: the related shape has the smaller coordinate
     return np.where(flip, 1 - high, low), np.where(flip, 1 - low, high)
-
-
-def with_shapes(scenes: Scenes, shape: Int64[np.ndarray, "b 3"]) -> Scenes:
-    """The same scenes with other kinds of shapes at the same places."""
-    return replace(scenes, content=replace(scenes.content, shape=shape))

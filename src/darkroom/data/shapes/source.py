@@ -1,4 +1,4 @@
-"""``data=shapes``: the built-in pictures, drawn from a seed when first looked at, and captions for a test of composition."""
+"""``data=shapes``: pictures drawn from a seed when first looked at, and captions for a test of composition."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from darkroom.contracts import Batch, Prompts, Visit
@@ -39,21 +39,21 @@ class ShapesSplit:
     labels = None
 
     def __init__(self, content: Content, keys: Keys, resolution: int) -> None:
-        self._content = content
+        self.content = content
         self._keys = keys
         self._resolution = resolution
 
     def __len__(self) -> int:
-        return len(self._content)
+        return len(self.content)
 
     @cached_property
     def captions(self) -> tuple[str, ...]:
-        return tuple(caption(self._content.requirement(row)) for row in range(len(self)))
+        return tuple(caption(self.content.requirement(row)) for row in range(len(self)))
 
     @cached_property
     def scenes(self) -> Scenes:
         """All that decides the pictures."""
-        return draw_scenes(self._content, self._keys)
+        return draw_scenes(self.content, self._keys)
 
     @cached_property
     def pictures(self) -> UInt8[Tensor, "n 3 H W"]:
@@ -103,7 +103,7 @@ class Shapes:
             for wrong, fault in (
                 (
                     resolution < _SMALLEST,
-                    f"data.resolution={resolution} is too small for shapes; use {_SMALLEST} or more",
+                    f"data.resolution={resolution} is too small; use {_SMALLEST} or more",
                 ),
                 (not 1 <= max_shapes <= MOST, f"data.max_shapes={max_shapes} is not in 1..{MOST}"),
                 (train_size < 1, f"data.train_size={train_size} is not positive"),
@@ -132,7 +132,7 @@ class Shapes:
     def challenge(self, kind: str, n: int, seed: int = 0) -> ShapesSplit:
         """``n`` new scenes for a test of composition, apart from both splits for every seed.
 
-        ``kind`` is ``"seen"`` (combinations that training contains) or ``"held_out"`` (each with a kept-out pair or triple).
+        ``kind`` is ``"seen"``, combinations that training contains, or ``"held_out"``, all with a kept-out part.
         """
         if kind not in ("seen", "held_out"):
             raise ValueError(f"kind={kind!r} is not one of ['held_out', 'seen']")
@@ -143,6 +143,5 @@ class Shapes:
         return self.challenge(kind, n, seed).captions
 
     def _draw(self, name: str, size: int, seed: int) -> ShapesSplit:
-        places: Int64[np.ndarray, " n"] = np.arange(size)
-        own = keys(seed=seed, purpose=f"shapes/{name}", places=places)
+        own = keys(seed=seed, purpose=f"shapes/{name}", places=range(size))
         return ShapesSplit(draw_content(own, self._max_shapes, _WANTED[name]), own, self.resolution)
