@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import astuple, fields
 from functools import cached_property
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
-from darkroom.contracts import Batch, Prompts, Visit
-from darkroom.data.shapes.captions import caption
+from darkroom.contracts import Batch, Prompts, Verdicts, Visit
+from darkroom.data.shapes.agreement import Agreement, agreement
+from darkroom.data.shapes.captions import caption, parse
+from darkroom.data.shapes.judge import read
 from darkroom.data.shapes.render import render
 from darkroom.data.shapes.scenes import MOST, Content, Scenes, draw_content, draw_scenes, shows_kept_out
 from darkroom.keys import Keys, keys
@@ -89,6 +92,7 @@ class Shapes:
     """
 
     classes = None
+    attributes = tuple(field.name for field in fields(Agreement))
 
     def __init__(
         self,
@@ -141,6 +145,15 @@ class Shapes:
     def prompts(self, kind: str, n: int, seed: int = 0) -> tuple[str, ...]:
         """The captions of :meth:`challenge`; ``captions.parse`` tells what each requires."""
         return self.challenge(kind, n, seed).captions
+
+    def judge(self, pictures: UInt8[Tensor, "b 3 H W"], captions: Sequence[str]) -> Verdicts:
+        """What :mod:`darkroom.data.shapes.judge` reads in pictures, against what their captions ask for.
+
+        Raises ValueError for a caption outside of the grammar.
+        """
+        readings = read(pictures)
+        verdicts = [astuple(agreement(r, parse(text))) for r, text in zip(readings, captions, strict=True)]
+        return Verdicts(right=torch.tensor(verdicts), valid=torch.tensor([r.fault is None for r in readings]))
 
     def _draw(self, name: str, size: int, seed: int) -> ShapesSplit:
         own = keys(seed=seed, purpose=f"shapes/{name}", places=range(size))
