@@ -2,7 +2,7 @@
 
 A node is a mapping with ``_target_``; what it may name is limited to the packages below, at any depth, so that a config
 file cannot call whatever Python has. ``_keys_`` beside it lists what the check lets through to a ``**kwargs``
-(``darkroom.commands.nodes``) and is taken out here.
+(``darkroom.commands.checking.nodes``) and is taken out here.
 """
 
 import functools

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from darkroom.commands.check import check
-from darkroom.commands.root import Evaluate, Sample, Train
-from darkroom.commands.signatures import signature
+from darkroom.commands.checking.check import check
+from darkroom.commands.checking.root import Evaluate, Sample, Train
+from darkroom.commands.checking.signatures import signature
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-NEEDS = {"first_stage.path": "first_stage=identity"}  # what an experiment leaves to the user, and an answer to it
+NEEDS = {"first_stage.path": "first_stage=identity", "data.root": "data.root=."}  # what is left to the user: an answer
 
 
 def command(folder: Path, *argv: str, name: str = "train") -> subprocess.CompletedProcess:
@@ -33,8 +33,7 @@ def test_train_alone_lists_every_experiment(tmp_path):
 
 
 def test_mistakes_of_a_real_process(tmp_path):
-    experiment = EXPERIMENTS[0]
-    done = command(tmp_path, f"experiment={experiment}", "optimizer.lrr=1", "batch_size=0", "data.root=a, b")
+    done = command(tmp_path, "experiment=shapes_autoencoder", "optimizer.lrr=1", "batch_size=0", "data.root=a, b")
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["optimizer.lrr=1", "data.root=a, b", "batch_size=0"]
@@ -46,8 +45,8 @@ def test_a_check_never_imports_torch(tmp_path):
     code = f"""
 import sys
 from pathlib import Path
-from darkroom.commands.check import check
-assert check("train", ["experiment={EXPERIMENTS[0]}", "batch_size=0"], Path({str(CONF)!r}))
+from darkroom.commands.checking.check import check
+assert check("train", ["experiment=shapes_latent_diffusion", "batch_size=0"], Path({str(CONF)!r}))
 assert not {{"torch", "lightning", "numpy", "wandb"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
@@ -85,7 +84,7 @@ def test_every_option_of_the_groups_that_all_experiments_share_passes_the_check(
     options = [[path.stem for path in sorted((CONF / group).glob("*.yaml"))] for group in GROUPS]
     for row in range(max(map(len, options))):  # option k of every group at once: each is met, in few compositions
         chosen = [f"{group}={names[row % len(names)]}" for group, names in zip(GROUPS, options, strict=True)]
-        assert check("train", [f"experiment={EXPERIMENTS[0]}", *chosen], CONF) == []
+        assert check("train", ["experiment=shapes_autoencoder", *chosen], CONF) == []
 
 
 @pytest.mark.parametrize("schema", [Train, Sample, Evaluate])

@@ -9,11 +9,11 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from darkroom.commands.argv import Arguments, name, quoted, read
-from darkroom.commands.check import faults, resumes
-from darkroom.commands.compose import ERRORS, Space, words
+from darkroom.commands.checking.argv import Arguments, name, quoted, read
+from darkroom.commands.checking.check import faults, resumes
+from darkroom.commands.checking.compose import ERRORS, Space, words
+from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, run_space
 from darkroom.commands.faults import MISTAKE, report
-from darkroom.commands.resume import hydra_overrides, kept_overrides, run_space
 
 
 def enter(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.commands.check import check
+from darkroom.commands.checking.check import check
 
 FIRST = ["experiment=small"]
 

@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from darkroom.commands.argv import name
+from darkroom.commands.checking.argv import name
 
 ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)  # what composing raises for a mistake of the user
 COMMAND_LINE = "command line"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from darkroom.commands.argv import Arguments, name, parsed, quoted, shown
-from darkroom.commands.compose import Space
-from darkroom.commands.limits import run_fault
-from darkroom.commands.overrides import Vocabulary
+from darkroom.commands.checking.argv import Arguments, name, parsed, quoted, shown
+from darkroom.commands.checking.compose import Space
+from darkroom.commands.checking.limits import run_fault
+from darkroom.commands.checking.overrides import Vocabulary
 
 FREE = (
     "max_steps",

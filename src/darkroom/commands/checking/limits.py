@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from darkroom.commands.compose import Composition
-from darkroom.commands.root import LEAST
+from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.root import LEAST
 
 
 def limit_faults(composition: Composition) -> Iterator[str]:

@@ -13,10 +13,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
 from darkroom.build import PACKAGES, permitted
-from darkroom.commands.compose import Composition, words
-from darkroom.commands.modules import NotThere
-from darkroom.commands.signatures import Parameter, Signature, signature
-from darkroom.commands.spelling import meant
+from darkroom.commands.checking.compose import Composition, words
+from darkroom.commands.checking.modules import NotThere
+from darkroom.commands.checking.signatures import Parameter, Signature, signature
+from darkroom.commands.checking.spelling import meant
 
 MADE = ("run_id", "conditioner")  # root keys where the program fills in ???: from the clock, from the data
 _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_", "_keys_"}

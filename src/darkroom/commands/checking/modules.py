@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from darkroom.commands.spelling import meant
+from darkroom.commands.checking.spelling import meant
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

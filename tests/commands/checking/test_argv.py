@@ -6,7 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from darkroom.commands.argv import PATHS, TEXTS, escaped, quoted, read, readable, rewrite, shown
+from darkroom.commands.checking.argv import PATHS, TEXTS, escaped, quoted, read, readable, rewrite, shown
 from darkroom.keys import permutation
 
 NASTY = [

@@ -5,7 +5,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.commands.modules import Definition, Found, Module, NotThere, find, locate
+from darkroom.commands.checking.modules import Definition, Found, Module, NotThere, find, locate
 
 _SIMPLE: dict[str, tuple[type, ...]] = {
     "int": (int,),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hydra.utils import get_object
 
-from darkroom.commands import modules
-from darkroom.commands.modules import NotThere
-from darkroom.commands.signatures import signature
+from darkroom.commands.checking import modules
+from darkroom.commands.checking.modules import NotThere
+from darkroom.commands.checking.signatures import signature
 
 KNOWN = [
     "torch.optim.AdamW",
@@ -43,7 +43,7 @@ def test_a_signature_is_that_of_the_imported_object(target):
 def test_nothing_is_imported():
     code = f"""
 import sys
-from darkroom.commands.signatures import signature
+from darkroom.commands.checking.signatures import signature
 for target in {KNOWN!r}:
     assert signature(target)
 assert not {{"torch", "lightning", "torchvision"}} & set(sys.modules)

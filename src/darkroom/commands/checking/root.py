@@ -1,7 +1,7 @@
 """The root keys of each command, their types and least values: the only part of a config with a schema of its own.
 
 Every other key belongs to a node, whose schema is the signature of its ``_target_``. These classes are read as source
-(``darkroom.commands.signatures``) and never built. Meaning and defaults stand in ``conf/<command>.yaml``.
+(``darkroom.commands.checking.signatures``) and never built. Meaning and defaults stand in ``conf/<command>.yaml``.
 """
 
 from dataclasses import dataclass

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from darkroom.commands.argv import Arguments, name, parsed, read
-from darkroom.commands.compose import ERRORS, Composition, Space, composed, jobs, words
-from darkroom.commands.limits import limit_faults
-from darkroom.commands.modules import NotThere
-from darkroom.commands.nodes import node_faults, typed, value_faults
-from darkroom.commands.overrides import Vocabulary, key_faults, mended
-from darkroom.commands.resume import hydra_overrides, kept_overrides, resume_faults, run_space
-from darkroom.commands.signatures import Signature, signature
-from darkroom.commands.spelling import meant
+from darkroom.commands.checking.argv import Arguments, name, parsed, read
+from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, jobs, words
+from darkroom.commands.checking.limits import limit_faults
+from darkroom.commands.checking.modules import NotThere
+from darkroom.commands.checking.nodes import node_faults, typed, value_faults
+from darkroom.commands.checking.overrides import Vocabulary, key_faults, mended
+from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, resume_faults, run_space
+from darkroom.commands.checking.signatures import Signature, signature
+from darkroom.commands.checking.spelling import meant
 
 
 def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:
@@ -96,6 +96,6 @@ def root_faults(command: str, composition: Composition, conf: Path, vocabulary: 
 
 def _schema(command: str) -> Signature:
     try:
-        return signature(f"darkroom.commands.root.{command.capitalize()}") or Signature({}, keywords=False)
+        return signature(f"darkroom.commands.checking.root.{command.capitalize()}") or Signature({}, keywords=False)
     except NotThere:  # a command with no typed root keys
         return Signature({}, keywords=False)

@@ -7,11 +7,11 @@ from pathlib import Path
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from darkroom.commands.argv import parsed, shown
-from darkroom.commands.compose import Composition
-from darkroom.commands.modules import NotThere
-from darkroom.commands.signatures import signature
-from darkroom.commands.spelling import meant, nearest
+from darkroom.commands.checking.argv import parsed, shown
+from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.modules import NotThere
+from darkroom.commands.checking.signatures import signature
+from darkroom.commands.checking.spelling import meant, nearest
 
 
 @dataclass(frozen=True)
