@@ -4,7 +4,6 @@ RMSNorm, 2-D RoPE, QK-norm, SwiGLU and adaLN-zero; a vector condition joins the 
 cross-attention. Axes: b batch, n image tokens, m condition tokens, d width.
 """
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -127,14 +126,18 @@ class DiT(nn.Module):
 
     def _initialise(self) -> None:
         """Xavier-uniform weights; every block starts as the identity and the output as zero (DiT, section 3.2)."""
+        zero = [self.modulation, self.modulation_out, self.patch_out]
+        times: list[nn.Linear] = []
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for layer in (self.time.layers[0], self.time.layers[2]):
+            if isinstance(module, TimeEmbedding):
+                times += [layer for layer in module.layers if isinstance(layer, nn.Linear)]
+            if isinstance(module, CrossAttention):
+                zero.append(module.out)
+        for layer in times:
             nn.init.normal_(layer.weight, std=0.02)
-        zero = [self.modulation, self.modulation_out, self.patch_out]
-        zero += [block.context.out for block in self.blocks if hasattr(block, "context")]
         for layer in zero:
             nn.init.zeros_(layer.weight)
 

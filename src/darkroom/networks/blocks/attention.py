@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.autograd.forward_ad as forward_ad
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -19,9 +20,11 @@ def attention(
 ) -> Float[Tensor, "b heads n d"]:
     """softmax(q k' / sqrt(d) + bias) v, the softmax in float32.
 
-    On a CPU few keys are written out as two products, which also have forward-mode derivatives; fused attention has none.
+    Written out as two products for few keys on a CPU, and wherever a forward-mode derivative is taken, since fused
+    kernels have none.
     """
-    if q.device.type == "cpu" and k.shape[-2] <= WRITTEN_OUT_KEYS:
+    few = q.device.type == "cpu" and k.shape[-2] <= WRITTEN_OUT_KEYS
+    if few or any(forward_ad.unpack_dual(part).tangent is not None for part in (q, k, v)):
         scores = (q * (1 / math.sqrt(q.shape[-1]))) @ k.transpose(-2, -1)
         scores = scores.float() if bias is None else scores.float() + bias
         return scores.softmax(-1).to(v.dtype) @ v

@@ -29,6 +29,7 @@ class TimeEmbedding(nn.Module):
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # else a first use in a validation would leave tensors that no training may save
 def grid_sinusoid(rows: int, columns: int, width: int, device: torch.device) -> Float[Tensor, "n d"]:
     """Fixed places of a grid's tokens: the first half of the width encodes the column, the second the row (DiT)."""
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class SwiGLU(nn.Module):
-    """W3(silu(W1 x) * W2 x) with two thirds of ``ratio`` times the width, rounded up to a multiple of 8 (Shazeer 2020)."""
+    """W3(silu(W1 x) * W2 x) (Shazeer 2020), 2/3 ``ratio`` times as wide inside, rounded up to a multiple of 8."""
 
     def __init__(self, width: int, ratio: float = 4.0):
         super().__init__()

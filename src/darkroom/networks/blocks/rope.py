@@ -10,6 +10,7 @@ Rotation = tuple[Float[Tensor, "n half"], Float[Tensor, "n half"]]
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # else a first use in a validation would leave tensors that no training may save
 def rotation_2d(rows: int, columns: int, head_width: int, device: torch.device, theta: float = 1e4) -> Rotation:
     """cos and sin of every token's angles: the first half of the pairs turns with its row, the second with its column.
 
