@@ -78,7 +78,7 @@ class Keys:
         return torch.from_numpy(pairs).to(self.device).view(-1, *[1] * (ndim - 1), 2)
 
 
-def keys(*, seed: int, purpose: str, step: int = 0, places: Iterable[int]) -> Keys:
+def keys(*, seed: int, purpose: str, step: int = 0, places: Iterable[int] | np.ndarray | Tensor) -> Keys:
     """One key for each of ``places``: places in the global batch, or indices in a data set.
 
     ``step`` is the optimizer step or the epoch, ``purpose`` a word such as ``"noise"`` that keeps draws apart.

@@ -1,5 +1,8 @@
 """Power-function average of the weights (Karras et al. 2024, "Analyzing and Improving the Training Dynamics")."""
 
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -39,7 +42,7 @@ class EMA(Callback):
         self._live: list[Tensor] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        weights = trained_weights(pl_module.model)
+        weights = _learning(_model(pl_module))
         start = self._average or weights
         self._average = {name: start[name].detach().to(weight).clone() for name, weight in weights.items()}
 
@@ -49,23 +52,26 @@ class EMA(Callback):
         if trainer.global_step == self._step:  # accumulating
             return
         self._step = trainer.global_step
-        weights = [weight.detach() for weight in trained_weights(pl_module.model).values()]
+        weights = [weight.detach() for weight in _learning(_model(pl_module)).values()]
         kept = (1 - 1 / self._step) ** self._exponent
         torch._foreach_lerp_(list(self._average.values()), weights, 1 - kept)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._step:
-            self._put_average(pl_module.model)
+            self._put_average(_model(pl_module))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._put_back(pl_module.model)
+        self._put_back(_model(pl_module))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._put_back(pl_module.model)
+        self._put_back(_model(pl_module))
 
     @contextmanager
     def averaged(self, model: nn.Module) -> Iterator[None]:
-        """Inside, ``model`` has the averaged weights."""
+        """Inside, ``model`` has the averaged weights; within a validation it has them already."""
+        if self._live:
+            yield
+            return
         self._put_average(model)
         try:
             yield
@@ -80,18 +86,24 @@ class EMA(Callback):
 
     @torch.no_grad()
     def _put_average(self, model: nn.Module) -> None:
-        weights = list(trained_weights(model).values())
+        weights = list(_learning(model).values())
         self._live = [weight.detach().clone() for weight in weights]
         torch._foreach_copy_(weights, list(self._average.values()))
 
     @torch.no_grad()
     def _put_back(self, model: nn.Module) -> None:
         if self._live:
-            torch._foreach_copy_(list(trained_weights(model).values()), self._live)
+            torch._foreach_copy_(list(_learning(model).values()), self._live)
             self._live = []
 
 
-def trained_weights(model: nn.Module) -> dict[str, Tensor]:
+def _model(stage: LightningModule) -> nn.Module:
+    model = stage.model
+    assert isinstance(model, nn.Module)
+    return model
+
+
+def _learning(model: nn.Module) -> dict[str, Tensor]:
     """What learns, by name; a frozen module inside is left alone."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
@@ -99,6 +111,6 @@ def trained_weights(model: nn.Module) -> dict[str, Tensor]:
 @contextmanager
 def averaged(trainer: Trainer, pl_module: LightningModule) -> Iterator[None]:
     """Inside, the stage's model has the averaged weights, where the run keeps an average; else its own."""
-    averages = [callback for callback in trainer.callbacks if isinstance(callback, EMA)]
-    with averages[0].averaged(pl_module.model) if averages else nullcontext():
+    averages = [callback for callback in trainer.callbacks if isinstance(callback, EMA)]  # type: ignore[attr-defined]
+    with averages[0].averaged(_model(pl_module)) if averages else nullcontext():
         yield
