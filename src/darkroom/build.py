@@ -6,6 +6,7 @@ file cannot call whatever Python has. ``_keys_`` beside it lists what the check 
 """
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ def build(node: Any, **extra: Any) -> Any:
     Raises ValueError in one line: where a ``_target_`` lies outside :data:`PACKAGES` or is not to be found, and where a
     constructor refuses its arguments (its own error stays chained).
     """
-    plain = without_keys(OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node)
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    plain = literal(without_keys(plain))  # Hydra makes it a config once more
     for target in targets(plain):
         if not permitted(target):
             raise ValueError(f"_target_: {target} lies outside the packages a config may build: {', '.join(PACKAGES)}")
@@ -38,6 +40,20 @@ def build(node: Any, **extra: Any) -> Any:
         raise ValueError(_one_line(plain, error)) from error
     except (ValueError, TypeError, OSError, LookupError, RuntimeError) as error:  # the constructor's own, with extra
         raise ValueError(f"{plain['_target_']}: {_words(error)}") from error
+
+
+def literal(node: Any) -> Any:
+    """``node`` with every string in it escaped: a resolved config whose values mean themselves, whatever they hold."""
+    if isinstance(node, Mapping):
+        return {key: literal(value) for key, value in node.items()}
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        return [literal(value) for value in node]
+    return escaped(node) if isinstance(node, str) else node
+
+
+def escaped(text: str) -> str:
+    """``text`` as a string in a config or a yaml that OmegaConf is not to interpolate."""
+    return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
 def permitted(target: str) -> bool:

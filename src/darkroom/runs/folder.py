@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from darkroom.build import literal
 from darkroom.runs.checkpoint import whole_checkpoints
 from darkroom.runs.files import write_text
 
@@ -95,14 +96,14 @@ class Run:
         write_text(self.checkpoints / _BEST, json.dumps(record, indent=2) + "\n")
 
     def write_config(self, config: DictConfig) -> None:
-        """Write config.yaml: resolved, complete, without Hydra's own node.
+        """Write config.yaml: resolved, complete, without Hydra's own node; a ``${`` in a text stays a text.
 
         Raises omegaconf's errors where a value is missing or an interpolation leads nowhere.
         """
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         assert isinstance(plain, dict)
         plain.pop("hydra", None)
-        write_text(self.path / _CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain)))
+        write_text(self.path / _CONFIG, OmegaConf.to_yaml(OmegaConf.create(literal(plain))))
 
 
 def find_run(path: Path | str) -> Run:

@@ -6,7 +6,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from darkroom.commands.checking.argv import PATHS, TEXTS, escaped, quoted, read, readable, rewrite, shown
+from darkroom.build import escaped
+from darkroom.commands.checking.argv import PATHS, TEXTS, quoted, read, readable, rewrite, shown
 from darkroom.keys import permutation
 
 NASTY = [

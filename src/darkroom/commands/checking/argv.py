@@ -5,7 +5,6 @@ for an error, and OmegaConf takes ``${`` for an interpolation. Below are the key
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -15,10 +14,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
+from darkroom.build import escaped
+
 TEXTS = ("prompt", "negative_prompt", "run_id")
 PATHS = ("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs")  # null stays None
 
-SHOWS = ("help", "hydra_help", "cfg", "info", "shell_completion")  # flags that print and run nothing
+SHOWS = ("hydra_help", "cfg", "info", "shell_completion")  # flags that print and run nothing
 _STRUCTURE = set("[]{}()'\"")  # a value with these that Hydra cannot read is a mistake, not a text
 
 
@@ -29,7 +30,8 @@ class Arguments:
     flags: tuple[str, ...]
     overrides: tuple[str, ...]
     multirun: bool
-    shows: bool  # only prints: --cfg, --help and their like
+    helps: bool  # --help
+    shows: bool  # only prints: --cfg, --hydra-help and their like
 
     @property
     def argv(self) -> list[str]:
@@ -62,7 +64,8 @@ def read(argv: Sequence[str]) -> Arguments:
             raise ValueError(f"{before}: not an override that Hydra can read; write key=value{_hint(before)}")
     for override in given:
         argv = _without(argv, override)
-    return Arguments(tuple(argv), rewritten, args.multirun, any(getattr(args, flag) for flag in SHOWS))
+    shows = any(getattr(args, flag) for flag in SHOWS)
+    return Arguments(tuple(argv), rewritten, args.multirun, args.help, shows)
 
 
 def _without(argv: Sequence[str], token: str) -> list[str]:
@@ -98,11 +101,6 @@ def quoted(text: str) -> str:
     if text == "???":  # a missing value to OmegaConf, even in quotes
         return "${oc.decode:\"'???'\"}"
     return QuotedString(escaped(text), Quote.single).with_quotes()
-
-
-def escaped(text: str) -> str:
-    """``text`` as a string in a config or a yaml that OmegaConf is not to interpolate."""
-    return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
 def shown(override: str) -> str:
