@@ -6,7 +6,8 @@ from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from darkroom.contracts import Batch, LatentBatch, Prompts
+from darkroom.conditioning.words import class_names, in_words
+from darkroom.contracts import Batch, LatentBatch
 from darkroom.runs.pictures import log_pictures
 
 
@@ -32,13 +33,5 @@ class FirstBatch(Callback):
             pictures = batch.image
         else:
             return
-        log_pictures(trainer, "first_batch", pictures[: self._n], captions(batch.prompts, self._n), step=0)
-
-
-def captions(prompts: Prompts, n: int) -> list[str] | None:
-    """What to write under the first ``n`` pictures: captions, else labels, else nothing."""
-    if prompts.caption is not None:
-        return list(prompts.caption[:n])
-    if prompts.label is not None:
-        return [f"label {label}" for label in prompts.label[:n].tolist()]
-    return None
+        words = in_words(batch.prompts, class_names(pl_module))
+        log_pictures(trainer, "first_batch", pictures[: self._n], words and words[: self._n], step=0)

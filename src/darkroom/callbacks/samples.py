@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from darkroom.callbacks.first_batch import captions
+from darkroom.conditioning.words import class_names, in_words
 from darkroom.contracts import Prompts
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
@@ -31,11 +31,9 @@ class Samples(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero or not isinstance(pl_module, Generates):
             return
-        prompts = self._prompts(trainer).to(pl_module.device)
-        start = keys(seed=self._seed, purpose="sample", places=range(len(prompts)))
-        pictures = torch.cat(list(pl_module.generator()(prompts, start, batch_size=self._n)))
-        log_pictures(trainer, "samples", pictures, captions(prompts, len(pictures)), trainer.global_step)
-
-    def _prompts(self, trainer: Trainer) -> Prompts:
         validation = trainer.datamodule.validation  # type: ignore[attr-defined]
-        return validation.prompts[range(min(self._n, len(validation)))]
+        places = range(min(self._n, len(validation)))  # not the prompts' length: data without conditions has none
+        prompts: Prompts = validation.prompts[places].to(pl_module.device)
+        start = keys(seed=self._seed, purpose="sample", places=places)
+        pictures = torch.cat(list(pl_module.generator()(prompts, start, batch_size=self._n)))
+        log_pictures(trainer, "samples", pictures, in_words(prompts, class_names(pl_module)), trainer.global_step)

@@ -56,6 +56,7 @@ class SmallText(nn.Module):
             raise ValueError(f"conditioner.context_length={context_length} has no room for start, a word and end")
         self.context_length = context_length
         self.vocabulary = tokens.Vocabulary(vocabulary)
+        self._ids = sorted(set(vocabulary))
         self.tower = TextTransformer(
             context_length=context_length,
             vocab_size=self.vocabulary.size,
@@ -68,6 +69,11 @@ class SmallText(nn.Module):
         with torch.no_grad():
             self.tower.token_embedding.weight[0].zero_()
         self.spec = ConditionSpec(tokens=width, vector=width)
+
+    @property
+    def row_meanings(self) -> dict[str, Sequence[int | None]]:
+        """What each row of a weight stands for, so that another run can take the rows that mean the same there."""
+        return {"tower.token_embedding.weight": [None, *self._ids]}
 
     @staticmethod
     def completed(arguments: dict[str, Any], facts: Facts) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""What a person reads of a condition: the caption under a picture."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from darkroom.conditioning.class_label import ClassLabel
+from darkroom.contracts import Prompts
+
+
+def in_words(prompts: Prompts, names: Sequence[str] = ()) -> list[str] | None:
+    """The captions, else the classes by name (by number where ``names`` has none), else None."""
+    if prompts.caption is not None:
+        return list(prompts.caption)
+    if prompts.label is not None:
+        return [names[label] if label < len(names) else f"class {label}" for label in prompts.label.tolist()]
+    return None
+
+
+def class_names(module: nn.Module) -> tuple[str, ...]:
+    """The names that a conditioner, or the first inside a module, has for classes; none where it reads no class."""
+    return next((part.names for part in module.modules() if isinstance(part, ClassLabel)), ())
