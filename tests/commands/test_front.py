@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from darkroom.commands import train
 from darkroom.commands.faults import answered
 from darkroom.commands.front import enter
-from darkroom.commands.listing import experiments, listing
+from darkroom.commands.usage import experiments
 
 SEEN: list[tuple[dict, str]] = []
 
@@ -31,7 +31,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def run(conf: Path, *argv: str) -> int:
-    return enter("train", argv, conf, remember, wants=("experiment", "resume"), usage=listing)
+    return enter("train", argv, conf, remember, wants=("experiment", "resume"))
 
 
 def test_a_run_lies_in_its_folder_and_nothing_lies_elsewhere(conf, tmp_path):

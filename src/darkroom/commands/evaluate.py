@@ -8,13 +8,10 @@ from omegaconf import DictConfig
 from darkroom.commands.faults import answered
 from darkroom.commands.front import enter
 
-USAGE = """usage: python evaluate.py run=logs/STAGE/RUN [n=500] [seed=0] [steps=N] [guidance_scale=W] [sampler=NAME]
-                          [batch_size=64] [out=FILE.json]"""
-
 
 def main(argv: Sequence[str], conf: Path) -> int:
     """The exit code: 2 after a mistake."""
-    return enter("evaluate", argv, conf, run, wants=("run",), usage=lambda conf: USAGE)
+    return enter("evaluate", argv, conf, run, wants=("run",))
 
 
 def run(config: DictConfig) -> None:

@@ -14,6 +14,7 @@ from darkroom.commands.checking.check import faults, resumes
 from darkroom.commands.checking.compose import ERRORS, Space, words
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, run_space
 from darkroom.commands.faults import MISTAKE, report
+from darkroom.commands.usage import help_text, usage
 
 
 def enter(
@@ -23,21 +24,23 @@ def enter(
     task: Callable[[DictConfig], None],
     *,
     wants: Sequence[str],
-    usage: Callable[[Path], str],
 ) -> int:
     """Run ``task`` on the config that ``argv`` composes; the exit code, 2 after a mistake.
 
-    ``wants``: keys of which one must be given; without it ``usage`` is printed. ``task`` imports torch itself, and is a
+    ``wants``: keys of which one must be given; without it the usage is printed. ``task`` imports torch itself, and is a
     function of a module, so that a launcher can send it elsewhere. Flags that only print (``--cfg job``) need no check.
     """
     try:
         arguments = read(argv)
+        if arguments.helps:
+            print(help_text(command, conf))
+            return 0
         if arguments.shows:
             return start(Space(conf, command), command, arguments.argv, task)
     except ValueError as error:
         return report([str(error)])
     if not {name(each) for each in arguments.overrides} & set(wants):
-        print(usage(conf))
+        print(usage(command, conf))
         return MISTAKE
     if found := faults(command, arguments, conf):
         return report(found)

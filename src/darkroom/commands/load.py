@@ -1,9 +1,9 @@
-"""A trained run as something that draws pictures."""
+"""A trained run as something that reconstructs and draws pictures, on the GPU where there is one."""
 
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from darkroom.autoencoding.first_stage import ArtifactFirstStage, Identity, load_artifact
 from darkroom.build import build
@@ -14,14 +14,21 @@ from darkroom.runs.folder import Run
 from darkroom.runs.weights import trained_weights
 
 
+def device() -> torch.device:
+    """Where commands compute."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def load_first_stage(run: Run) -> ArtifactFirstStage | Identity:
     """The run's own copy of its first stage, so that it may have moved; raises FileNotFoundError where it has none."""
-    if run.first_stage.exists() or run.stage == "autoencoder":
-        return load_artifact(run.first_stage)
-    return build(run.config.first_stage)
+    own = run.first_stage.exists() or run.stage == "autoencoder"
+    first_stage = load_artifact(run.first_stage) if own else build(run.config.first_stage)
+    return first_stage.to(device())
 
 
-def load_generator(run: Run, *, sampler: Any = None, guidance: Any = None) -> Generator:
+def load_generator(
+    run: Run, first_stage: ArtifactFirstStage | Identity, *, sampler: Any = None, guidance: Any = None
+) -> Generator:
     """What draws with the run's averaged weights; ``sampler`` and ``guidance`` are nodes in place of its own.
 
     Raises ValueError for a run of another kind, or a sampler that the run's process forbids.
@@ -29,19 +36,18 @@ def load_generator(run: Run, *, sampler: Any = None, guidance: Any = None) -> Ge
     config = run.config
     if run.stage != "latent_diffusion":
         raise ValueError(f"run={run.path} trained the stage {run.stage}, which draws no pictures from noise")
-    first_stage = load_first_stage(run)
     model = Denoising(network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage)
     model.load_state_dict(trained_weights(run.trained()))
     process = build(config.process)
     plan = build(sampler or config.sampler)
     plan.check(process.schedule)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    node = guidance or config.guidance
     return Generator(
-        model=model.requires_grad_(False).eval().to(device),
+        model=model.requires_grad_(False).eval().to(device()),
         process=process,
-        first_stage=first_stage.to(device),
+        first_stage=first_stage,
         plan=plan,
-        guidance=build(guidance or config.guidance) if (guidance or config.guidance) else None,
+        guidance=build(node) if node else None,
         resolution=config.resolution,
         bf16=str(config.trainer.precision).startswith("bf16"),
     )
@@ -49,4 +55,4 @@ def load_generator(run: Run, *, sampler: Any = None, guidance: Any = None) -> Ge
 
 def load_source(config: DictConfig) -> PictureSource:
     """The pictures that a run was trained on."""
-    return build(OmegaConf.create(OmegaConf.to_container(config.data, resolve=True)))
+    return build(config.data)

@@ -1,58 +1,54 @@
 """What ``evaluate.py`` does once its arguments are checked: measure the first stage, then what is drawn."""
 
 import json
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import UInt8
 from omegaconf import DictConfig
-from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from darkroom.commands.console import console
-from darkroom.commands.draw import configured
-from darkroom.commands.load import load_first_stage, load_source
-from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource, Prompts, to_float, to_uint8
+from darkroom.commands.console import console, progress
+from darkroom.commands.draw import configured, sampler_name
+from darkroom.commands.judging import judged_reality, judged_samples
+from darkroom.commands.load import device, load_first_stage, load_source
+from darkroom.contracts import FirstStage, Judged, PictureDataset, Prompts, to_float, to_uint8
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
-from darkroom.metrics.agreement import JudgeAgreement
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
 from darkroom.runs.files import write_text
 from darkroom.runs.folder import Run, find_run
-from darkroom.runs.pictures import save_grid
 from darkroom.runs.summary import provenance
-
-KINDS = ("seen", "held_out")
-SHOWN, COLUMNS = 14, 7  # examples of each kind on the sheet
 
 
 def measure(config: DictConfig) -> dict[str, Any]:
-    """Writes and answers ``{"metrics": {...}, "protocol": {...}}``.
+    """Writes and answers ``{"metrics": {...}, "protocol": {...}}``; the file is whole or absent.
 
     Raises ValueError or OSError with one line for what only the run can tell.
     """
     run = find_run(config.run)
     out = Path(config.out) if config.out is not None else run.path / "evaluation.json"
+    generator = configured(run, config) if run.stage == "latent_diffusion" else None
+    first_stage = generator.first_stage if generator is not None else load_first_stage(run)
     source = load_source(run.config)
-    first_stage = load_first_stage(run)
     validation = source.split("validation")
     metrics = reconstruction(first_stage, validation, config.batch_size)
-    if isinstance(source, Judged):
-        metrics |= judged_reality(source, first_stage, config)
     protocol: dict[str, Any] = {"run": str(run.path), "data": source.fingerprint, "first_stage": first_stage.spec.hash}
-    if run.stage == "latent_diffusion":
-        generator = configured(run, config)
-        protocol |= sampling_protocol(run, generator, config)
-        if isinstance(source, Judged):
+    protocol |= {"validation_pictures": len(validation), "step": run.summary.get("step"), "weights": "EMA"}
+    if isinstance(source, Judged):
+        metrics |= judged_reality(source, lambda image: reconstruct(first_stage, image), config)
+    if generator is not None:
+        metrics["val_loss"] = denoising_loss(generator, validation, run.config.seed, config.batch_size)
+        protocol |= sampling_protocol(generator, config)
+        if isinstance(source, Judged) and reads_text(generator):
             metrics |= judged_samples(source, generator, config, out.with_suffix(".png"))
-    result = {"metrics": metrics, "protocol": protocol | provenance(torch.device("cpu"))}
+    result = {"metrics": metrics, "protocol": protocol | provenance(device())}
     write_text(out, json.dumps(result, indent=2) + "\n")
-    console.print(table(metrics))
-    console.print(f"written to {out}", soft_wrap=True)
+    console.print(table(metrics, run, len(validation)))
+    console.print(f"written to {out}", soft_wrap=True, markup=False)
     return result
 
 
@@ -61,61 +57,14 @@ def reconstruction(first_stage: FirstStage, validation: PictureDataset, batch_si
     if first_stage.spec.factor == 1:
         return {}
     ours, theirs = (MeanPSNR(), MeanSSIM()), (MeanPSNR(), MeanSSIM())
-    for image in pictures_of(validation, batch_size):
+    for image in progress(pictures_of(validation, batch_size), len(validation), batch_size, "reconstructing"):
+        again, bicubic = reconstruct(first_stage, image), bicubic_roundtrip(image, first_stage.spec.factor)
         for metric in ours:
-            metric.update(image, reconstruct(first_stage, image))
+            metric.update(image, again)
         for metric in theirs:
-            metric.update(image, bicubic_roundtrip(image, first_stage.spec.factor))
+            metric.update(image, bicubic)
     names = ("val_psnr", "val_ssim", "val_bicubic_psnr", "val_bicubic_ssim")
     return {name: float(metric.compute()) for name, metric in zip(names, ours + theirs, strict=True)}
-
-
-def judged_reality(source: Judged, first_stage: FirstStage, config: DictConfig) -> dict[str, float]:
-    """What the judge says of real pictures and of their reconstructions: the ceiling of any sample's agreement."""
-    pictures = source.challenge("seen", config.n, config.seed)
-    batches = list(pictures_of(pictures, config.batch_size))
-    captions = list(pictures.captions or ())
-    real = agreement(source, batches, captions)
-    again = agreement(source, (reconstruct(first_stage, image) for image in batches), captions)
-    return {"prompt_accuracy_real": real["agreement"], "prompt_accuracy_reconstructed": again["agreement"]}
-
-
-def judged_samples(source: Judged, generator: Generator, config: DictConfig, sheet: Path) -> dict[str, float]:
-    """Agreement of samples with their prompts: of combinations that training contains, and of those kept out of it.
-
-    The first samples of both kinds are written to ``sheet``, each over its prompt.
-    """
-    metrics: dict[str, float] = {}
-    examples: list[tuple[Tensor, list[str]]] = []
-    started = time.perf_counter()
-    for kind in KINDS:
-        captions = list(source.challenge(kind, config.n, config.seed).captions or ())
-        start = keys(seed=config.seed, purpose=f"evaluate {kind}", places=range(config.n))
-        batches = generator(Prompts(caption=tuple(captions)), start, batch_size=config.batch_size)
-        total = -(-config.n // config.batch_size)
-        pictures = torch.cat(
-            list(track(batches, total=total, description=f"developing {kind} prompts", console=console))
-        )
-        found = agreement(source, pictures.split(config.batch_size), captions)
-        name = "prompt_accuracy" if kind == "seen" else f"prompt_accuracy_{kind}"
-        metrics |= {name + key.removeprefix("agreement"): value for key, value in found.items() if "agreement" in key}
-        metrics[f"{name}_invalid"] = found["invalid_rate"]
-        examples.append((pictures[:SHOWN], captions[:SHOWN]))
-    seconds = time.perf_counter() - started
-    save_grid(
-        sheet, torch.cat([part for part, _ in examples]), [text for _, part in examples for text in part], COLUMNS
-    )
-    return metrics | {"samples_per_second": len(KINDS) * config.n / seconds}
-
-
-def agreement(source: Judged, batches: Iterable[UInt8[Tensor, "b 3 H W"]], captions: list[str]) -> dict[str, float]:
-    """The judge's verdicts over all pictures."""
-    metric = JudgeAgreement(source.attributes)
-    start = 0
-    for image in batches:
-        metric.update(*source.judge(image.cpu(), captions[start : start + len(image)]))
-        start += len(image)
-    return metric.compute()
 
 
 def pictures_of(dataset: PictureDataset, batch_size: int) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
@@ -126,28 +75,78 @@ def pictures_of(dataset: PictureDataset, batch_size: int) -> Iterator[UInt8[Tens
 
 @torch.inference_mode()
 def reconstruct(first_stage: FirstStage, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
-    """Through the posterior's mean and back, in float32."""
-    return to_uint8(first_stage.decode(first_stage.encode(to_float(image)).mean))
+    """Through the posterior's mean and back, in float32; from the CPU to the CPU."""
+    return to_uint8(first_stage.decode(first_stage.encode(to_float(image.to(device()))).mean)).cpu()
 
 
-def sampling_protocol(run: Run, generator: Generator, config: DictConfig) -> dict[str, Any]:
+PURPOSES = ("posterior", "diffusion")  # of the stage's validation keys
+
+
+@torch.inference_mode()
+def denoising_loss(generator: Generator, validation: PictureDataset, seed: int, batch_size: int) -> float:
+    """The training's loss over the validation pictures, on the noises of the training's own validation.
+
+    In float32, so that it may differ from the training's curve in the third digit.
+    """
+    losses = []
+    batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "denoising")
+    for number, image in enumerate(batches):
+        places = range(number * batch_size, number * batch_size + len(image))
+        posterior = generator.first_stage.encode(to_float(image.to(device())))
+        own = {
+            what: keys(seed=seed, purpose=f"validation {what}", places=places) for what in ("posterior", "diffusion")
+        }
+        condition = generator.model.conditioner(prompts_of(validation, places))
+        x0, noises = posterior.sample(own["posterior"]), own["diffusion"].to(device())
+        losses.append(generator.process.loss(generator.model.network, x0, condition, noises).double().cpu())
+    return float(torch.cat(losses).mean())
+
+
+def prompts_of(pictures: PictureDataset, indices: range) -> Prompts:
+    """The conditions of some pictures."""
+    return Prompts(
+        label=None if pictures.labels is None else torch.tensor([pictures.labels[i] for i in indices]),
+        caption=None if pictures.captions is None else tuple(pictures.captions[i] for i in indices),
+    )
+
+
+def reads_text(generator: Generator) -> bool:
+    """Whether a judge can hold samples against prompts."""
+    return any(hasattr(part, "unknown_words") for part in generator.model.conditioner.modules())
+
+
+def sampling_protocol(generator: Generator, config: DictConfig) -> dict[str, Any]:
     """How the samples were drawn."""
-    guidance = generator.guidance
     return {
         "n": config.n,
         "seed": config.seed,
-        "step": run.summary.get("step"),
-        "weights": "EMA",
-        "sampler": getattr(generator.plan.sampler, "func", generator.plan.sampler).__name__,
+        "sampler": sampler_name(generator),
         "num_steps": generator.plan.num_steps,
-        "guidance_scale": getattr(guidance, "scale", None),
+        "guidance_scale": getattr(generator.guidance, "scale", None),
         "bf16": generator.bf16,
     }
 
 
-def table(metrics: dict[str, float]) -> Table:
-    """For the terminal."""
-    shown = Table("metric", "value", box=None)
+MEANINGS = {
+    "val_psnr": "dB, through the autoencoder",
+    "val_ssim": "",
+    "val_bicubic_psnr": "dB, bicubic by the same factor: to be beaten",
+    "val_bicubic_ssim": "",
+    "val_loss": "of the denoiser",
+    "prompt_accuracy_real": "real pictures that show their caption: the ceiling",
+    "prompt_accuracy_reconstructed": "their reconstructions",
+    "prompt_accuracy": "samples as asked, combinations seen in training",
+    "prompt_accuracy_held_out": "samples as asked, combinations kept out of it",
+    "samples_per_second": "",
+}
+
+
+def table(metrics: dict[str, float], run: Run, size: int) -> Table:
+    """For the terminal; what :data:`MEANINGS` does not know is a part of the line above it."""
+    shown = Table("metric", "value", "", title=f"{run.id}, {size} validation pictures", box=None, title_justify="left")
+    above = ""
     for name, value in metrics.items():
-        shown.add_row(name, f"{value:.4f}")
+        above = name if name in MEANINGS else above
+        part = "" if name == above else f"  {name.removeprefix(above).lstrip('_')}"
+        shown.add_row(part or name, f"{value:.4f}", MEANINGS.get(name, ""))
     return shown

@@ -8,12 +8,11 @@ from omegaconf import DictConfig
 
 from darkroom.commands.faults import answered
 from darkroom.commands.front import enter
-from darkroom.commands.listing import listing
 
 
 def main(argv: Sequence[str], conf: Path) -> int:
     """The exit code: 2 after a mistake, or where no experiment is named and they are listed."""
-    return enter("train", argv, conf, run, wants=("experiment", "resume"), usage=listing)
+    return enter("train", argv, conf, run, wants=("experiment", "resume"))
 
 
 def run(config: DictConfig) -> None:

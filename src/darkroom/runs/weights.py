@@ -1,5 +1,8 @@
-"""The weights of a run: averaged where it kept an average."""
+"""The weights of a run: averaged where it kept an average, and what of them another model can take."""
 
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -9,6 +12,8 @@ from darkroom.runs.checkpoint import AtomicCheckpointIO
 
 _MODEL = "model."
 
+Meanings = Mapping[str, Sequence[Hashable]]  # name of a weight: what each of its rows stands for
+
 
 def trained_weights(checkpoint: Path) -> dict[str, Tensor]:
     """The state of a stage's ``model``: the EMA's weights in place of those it averages, the rest as they were."""
@@ -17,13 +22,62 @@ def trained_weights(checkpoint: Path) -> dict[str, Tensor]:
     return state | held["callbacks"].get("EMA", {}).get("weights", {})
 
 
-def take_weights(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
-    """Loads what fits by name and shape, and answers the names of ``model`` that were left as they were, and why."""
-    state = model.state_dict()
-    fits = {name for name, value in state.items() if name in weights and weights[name].shape == value.shape}
-    with torch.no_grad():
-        for name in fits:
-            state[name].copy_(weights[name])
-    return [
-        f"{name}: {'has another shape there' if name in weights else 'is not there'}" for name in state.keys() - fits
-    ]
+@dataclass
+class Taken:
+    """What a model took of another's weights; every tensor that it did not take whole stands under a reason."""
+
+    whole: int = 0
+    others: dict[str, list[str]] = field(default_factory=dict)  # reason: names
+
+    def note(self, name: str, reason: str) -> None:
+        """Remember why ``name`` was not taken whole."""
+        self.others.setdefault(reason, []).append(name)
+
+    def lines(self) -> list[str]:
+        """One line a reason; the same weight of several blocks is told once, with ``*`` for their numbers."""
+        return [f"{reason}: {', '.join(_together(names))}" for reason, names in self.others.items()]
+
+
+@torch.no_grad()
+def take_weights(
+    model: nn.Module, weights: Mapping[str, Tensor], *, here: Meanings | None = None, there: Meanings | None = None
+) -> Taken:
+    """Loads what fits by name and shape; of a weight whose rows have meanings, the rows that mean the same there.
+
+    ``here`` and ``there`` are the meanings of rows in ``model`` and in ``weights``.
+    """
+    taken = Taken()
+    for name, value in model.state_dict().items():
+        if name not in weights:
+            taken.note(name, "starts anew, it is not there")
+        elif here and name in here:
+            rows = _shared(here[name], (there or {}).get(name, ()))
+            if weights[name].shape[1:] != value.shape[1:]:
+                taken.note(name, "starts anew, it has another shape there")
+                continue
+            value[list(rows)] = weights[name][list(rows.values())].to(value)
+            taken.whole += len(rows) == len(value)
+            if len(rows) < len(value):
+                taken.note(f"{name} ({len(value) - len(rows)} of {len(value)} rows)", "starts anew, it is not there")
+        elif weights[name].shape != value.shape:
+            taken.note(name, "starts anew, it has another shape there")
+        else:
+            value.copy_(weights[name])
+            taken.whole += 1
+    for name in weights.keys() - model.state_dict().keys():
+        taken.note(name, "has no place here")
+    return taken
+
+
+def _shared(here: Sequence[Hashable], there: Sequence[Hashable]) -> dict[int, int]:
+    """Row here to the row there that means the same."""
+    places = {meaning: row for row, meaning in enumerate(there)}
+    return {row: places[meaning] for row, meaning in enumerate(here) if meaning in places}
+
+
+def _together(names: Sequence[str]) -> list[str]:
+    counts: dict[str, int] = {}
+    for name in sorted(names):
+        pattern = re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+        counts[pattern] = counts.get(pattern, 0) + 1
+    return [pattern if "*" not in pattern else f"{pattern} ({count} x)" for pattern, count in counts.items()]

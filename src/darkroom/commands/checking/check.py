@@ -14,6 +14,7 @@ from darkroom.commands.checking.overrides import Vocabulary, key_faults, mended
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, resume_faults, run_space
 from darkroom.commands.checking.signatures import Signature, signature
 from darkroom.commands.checking.spelling import meant
+from darkroom.commands.checking.trained import init_faults, pairing_faults, trained_faults
 
 
 def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:
@@ -69,9 +70,9 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
         composition = composed(space, [text for text in overrides if text not in unknown])
         found += unknown.values()
     found += root_faults(command, composition, conf, vocabulary)
-    for faults_of in (node_faults, value_faults, limit_faults):
+    for faults_of in (node_faults, value_faults, limit_faults, pairing_faults, init_faults):
         found += faults_of(composition)
-    return found
+    return found + (trained_faults(command, composition) if command != "train" else [])
 
 
 def _composes(text: str, vocabulary: Vocabulary) -> bool:

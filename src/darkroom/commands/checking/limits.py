@@ -17,7 +17,8 @@ def limit_faults(composition: Composition) -> Iterator[str]:
     config = composition.config
     yield from _ranges(composition)
     yield from _divisions(config)
-    for key in ("run", "init", "resume"):
+    resumed = _text(config, "resume") is not None  # has its weights, and asks no more for those it began with
+    for key in ("run", "resume") if resumed else ("run", "init"):
         if (path := _text(config, key)) is not None and (fault := run_fault(key, path)):
             yield fault
     if (path := _text(config, "data.root")) is not None and not _value(config, "data.download"):
@@ -29,7 +30,7 @@ def limit_faults(composition: Composition) -> Iterator[str]:
             yield f"{key}={path}: there is no such file"
     for key in ("logs", "out"):
         if (path := _text(config, key)) is not None:
-            yield from _writable(key, path)
+            yield from _writable(key, path, Path(path).parent if path.endswith(".json") else Path(path))
 
 
 def run_fault(key: str, path: str) -> str | None:
@@ -82,8 +83,8 @@ def _folder(key: str, path: str, remedy: str) -> Iterator[str]:
         yield f"{key}={path}: is a file, not a folder; {remedy}"
 
 
-def _writable(key: str, path: str) -> Iterator[str]:
-    place = Path(path).absolute()
+def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
+    place = folder.absolute()
     while not place.exists():
         place = place.parent
     if not place.is_dir():

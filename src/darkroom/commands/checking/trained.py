@@ -1,0 +1,174 @@
+"""Faults of what is asked of a trained run, as far as its config.yaml and folder tell: without data and weights."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.limits import run_fault
+from darkroom.commands.checking.modules import NotThere, locate
+from darkroom.commands.checking.spelling import nearest
+from darkroom.diffusion.pairs import pair_faults
+
+LISTED = 100  # so many class names a message shows
+
+
+class Reads(NamedTuple):
+    """What a run's conditioner can be asked."""
+
+    text: bool
+    classes: int  # how many; 0 where it reads none
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any] | None) -> "Reads":
+        """From its node in config.yaml; of several conditioners in one, what any of them reads."""
+        parts = [cls.of(part) for part in (node or {}).get("conditioners") or ()]
+        if node is None or parts:
+            found = next((part for part in parts if part.classes), cls(False, 0, ()))
+            return found._replace(text=any(part.text for part in parts))
+        return cls(_reads_text(node["_target_"]), node.get("num_classes") or 0, tuple(node.get("names") or ()))
+
+    def number(self, label: str) -> int | None:
+        """The class that ``label`` names, by name or else by number; None where there is none."""
+        if label in self.names:
+            return self.names.index(label)
+        return int(label) if label.isdecimal() and int(label) < self.classes else None
+
+
+def _reads_text(target: str) -> bool:
+    """Whether it tells which words it does not know: what every reader of text does, and nothing else."""
+    try:
+        found = locate(target)
+    except NotThere:
+        return False
+    return found is not None and any(getattr(each, "name", None) == "unknown_words" for each in found.node.body)
+
+
+def stage_of(config: DictConfig) -> str:
+    """The stage that a run trained, as ``darkroom.runs.folder`` has it; empty in a config that is not of a run."""
+    target = OmegaConf.select(config, "stage._target_")
+    return target.split(".")[-2] if isinstance(target, str) and "." in target else ""
+
+
+def pairing_faults(composition: Composition) -> Iterator[str]:
+    """A parameterization, sampler or time grid that cannot work on the schedule that is chosen beside it."""
+    process, sampler = (composition.config.get(key) for key in ("process", "sampler"))
+    if isinstance(process, DictConfig):
+        yield from _unpaired(process, sampler, composition.file("sampler._target_"))
+
+
+def trained_faults(command: str, composition: Composition) -> list[str]:
+    """What sample.py and evaluate.py cannot do with the run that they are given, a line each."""
+    asked = composition.config
+    path = None if OmegaConf.is_missing(asked, "run") else asked.get("run")
+    if not isinstance(path, str) or run_fault("run", path):  # told of elsewhere
+        return []
+    config = OmegaConf.load(Path(path) / "config.yaml")
+    stage = stage_of(config) if isinstance(config, DictConfig) else ""
+    if not isinstance(config, DictConfig) or not stage:
+        return [f"run={path}: its config.yaml is not one that train.py wrote; give the folder of a run"]
+    if not _finished(Path(path), stage):
+        return [f"run={path}: it has nothing trained yet; go on with python train.py resume={path}"]
+    if command == "sample" and stage != "latent_diffusion":
+        return [f"run={path}: it trained the stage {stage}, which draws no pictures; give a latent diffusion run"]
+    found = [*_of_data(command, asked, config)]
+    if stage == "latent_diffusion":
+        found += _of_sampling(asked, config, composition)
+    if command == "sample":
+        found += _of_prompts(asked, Reads.of(config.get("conditioner")))
+    return [*found, *_of_out(command, asked.get("out"))]
+
+
+def init_faults(composition: Composition) -> Iterator[str]:
+    """An ``init`` that has no weights, or weights of the other stage."""
+    config = composition.config
+    path = config.get("init")
+    if not isinstance(path, str) or config.get("resume") is not None or run_fault("init", path):
+        return
+    there, here = stage_of(OmegaConf.load(Path(path) / "config.yaml")), stage_of(config)  # type: ignore[arg-type]
+    if there != here:
+        yield f"init={path}: it trained the stage {there}, and this is {here}; give a run of the same stage"
+    elif not any(Path(path, "checkpoints").glob("step-*.ckpt")):
+        yield f"init={path}: it has no checkpoint yet; go on with it by python train.py resume={path}"
+
+
+def _finished(run: Path, stage: str) -> bool:
+    """Whether there is what the commands load."""
+    if stage == "autoencoder":
+        return (run / "first_stage" / "HASH").is_file()
+    return any((run / "checkpoints").glob("step-*.ckpt"))
+
+
+def _of_data(command: str, asked: DictConfig, config: DictConfig) -> Iterator[str]:
+    """Pictures that are no longer there, where they are needed."""
+    root = OmegaConf.select(config, "data.root")
+    if not isinstance(root, str) or Path(root).is_dir() or OmegaConf.select(config, "data.download"):
+        return
+    gone = f"run={asked.run}: its pictures, data.root={root}, are not there any more; put them back"
+    if command == "evaluate":
+        yield gone
+    elif asked.prompt is None and Reads.of(config.get("conditioner")).text:
+        yield f'{gone}, or say what to draw with prompt="..."'
+
+
+def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition) -> Iterator[str]:
+    if asked.get("sampler") is not None:
+        yield from _unpaired(config.process, asked.sampler, composition.file("sampler._target_"))
+    scale = asked.get("guidance_scale")
+    conditioner = Reads.of(config.get("conditioner"))
+    if scale is not None and not conditioner.text and not conditioner.classes:
+        yield f"guidance_scale={scale}: the run was trained without a condition, there is nothing to guide by"
+    guidance = config.get("guidance") if asked.get("guidance") is None else asked.guidance
+    if scale is not None and guidance is None:
+        yield f"guidance_scale={scale}: the run was trained without guidance; add guidance=cfg"
+    if asked.get("negative_prompt") is not None and (guidance is None or (scale or guidance.get("scale")) == 1):
+        yield "negative_prompt: says nothing without guidance; give guidance_scale=3 for example"
+
+
+def _unpaired(process: Any, sampler: Any, file: str) -> Iterator[str]:
+    """``pair_faults``, each with the key of the part that does not fit."""
+    alone = pair_faults(process)
+    yield from (f"process.parameterization: {fault}" for fault in alone)
+    yield from (f"sampler: {fault} ({file})" for fault in pair_faults(process, sampler) if fault not in alone)
+
+
+def _of_prompts(asked: DictConfig, reads: Reads) -> Iterator[str]:
+    """Words for a run that reads none, classes that it does not know, and half of what it reads."""
+    what = _kinds(reads)
+    for key in ("prompt", "negative_prompt"):
+        if asked[key] is not None and not reads.text:
+            yield f"{key}={asked[key]}: the run reads no text, it was trained on {what}; leave it out"
+    if asked.label is not None:
+        if not reads.classes:
+            yield f"label={asked.label}: the run reads no class, it was trained on {what}; leave it out"
+        elif reads.number(str(asked.label)) is None:
+            yield f"label={asked.label}: {_no_class(str(asked.label), reads)}"
+    if reads.text and reads.classes and (asked.prompt is None) != (asked.label is None):
+        missing = "label" if asked.label is None else "prompt"
+        yield f"{missing}: the run was trained on classes and captions together; give both prompt= and label=, or none"
+
+
+def _kinds(reads: Reads) -> str:
+    if reads.classes:
+        return f"{reads.classes} classes"
+    return "captions" if reads.text else "no condition"
+
+
+def _no_class(label: str, reads: Reads) -> str:
+    known = ", ".join(reads.names[:LISTED]) or f"0 to {reads.classes - 1}"
+    more = f" and {len(reads.names) - LISTED} more" if len(reads.names) > LISTED else ""
+    near = nearest(label, reads.names)
+    return f"is no class of the run; {f'did you mean {near}? ' if near else ''}its {reads.classes} are {known}{more}"
+
+
+def _of_out(command: str, out: str | None) -> Iterator[str]:
+    """A place where something lies already, or that is of the wrong kind."""
+    if out is None:
+        return
+    if command == "evaluate" and (Path(out).is_dir() or not out.endswith(".json")):
+        yield f"out={out}: is not the name of a .json file; give out={Path(out) / 'evaluation.json'} for example"
+    elif command == "sample" and Path(out).is_dir() and any(Path(out).iterdir()):
+        yield f"out={out}: holds files already; give a new or an empty folder"

@@ -1,0 +1,72 @@
+"""What a command says when it is told nothing, and after ``--help``: all of it read from the yaml files."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+USAGES = {
+    "train": """
+usage: python train.py experiment=NAME [key=value ...]
+       python train.py resume=logs/STAGE/RUN""",
+    "sample": """
+usage: python sample.py run=logs/latent_diffusion/RUN [prompt="..."] [label=NAME] [n=16] [seed=0] [steps=N]
+                        [guidance_scale=W] [negative_prompt="..."] [sampler=NAME] [batch_size=64] [out=DIR]
+
+Without prompt and label, conditions are drawn from the training data and printed.""",
+    "evaluate": """
+usage: python evaluate.py run=logs/STAGE/RUN [n=500] [seed=0] [steps=N] [guidance_scale=W] [sampler=NAME]
+                          [batch_size=64] [out=FILE.json]
+
+Metrics go to the terminal and to evaluation.json in the run's folder.""",
+}
+_KEY = re.compile(r"(\w+): (.*?)(?:  # (.*))?")
+
+
+def usage(command: str, conf: Path) -> str:
+    """How the command is called; of train.py also the experiments that there are, a line each."""
+    return USAGES[command].lstrip() + ("\n\n" + _table(experiments(conf).items()) if command == "train" else "")
+
+
+def help_text(command: str, conf: Path) -> str:
+    """:func:`usage`, every root key with its default and meaning, and every group with its options."""
+    keys = _table((f"{key}={value}", words) for key, value, words in _keys(conf / f"{command}.yaml"))
+    parts = [usage(command, conf), f"keys:\n{keys}", f"groups, as in group=OPTION:\n{_table(_groups(command, conf))}"]
+    return "\n\n".join([*parts, "Hydra's own flags are shown by --hydra-help; --cfg job shows the composed config."])
+
+
+def experiments(conf: Path) -> dict[str, str]:
+    """Name of each experiment under ``conf/experiment`` and its sentence, by name."""
+    folder = conf / "experiment"
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): sentence(path) for path in sorted(folder.rglob("*.yaml"))
+    }
+
+
+def sentence(path: Path) -> str:
+    """The comment below ``# @package _global_``, its lines joined; empty where there is none."""
+    words: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# @package"):
+            words.append(line.lstrip("# ").strip())
+    return " ".join(words)
+
+
+def _keys(path: Path) -> Iterable[tuple[str, str, str]]:
+    """Root keys, defaults (``???`` where one must be given) and comments."""
+    found = (_KEY.fullmatch(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return [(match[1], match[2], match[3] or "") for match in found if match]
+
+
+def _groups(command: str, conf: Path) -> Iterable[tuple[str, str]]:
+    """The groups that the command's defaults name, and their options."""
+    names = re.findall(r"^  - (\w+): ", (conf / f"{command}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    options = {name: sorted(path.stem for path in (conf / name).glob("*.yaml")) for name in names if name != "hydra"}
+    return [(name, ", ".join(each)) for name, each in options.items()]
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    pairs = list(rows)
+    width = max((len(name) for name, _ in pairs), default=0)
+    return "\n".join(f"  {name:<{width}}  {words}".rstrip() for name, words in pairs)
