@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, UInt8
@@ -33,8 +33,9 @@ class Generator:
     ) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
         """Yields the pictures of ``prompts`` in order, ``batch_size`` at a time.
 
-        Picture k is a function of prompt k and key k alone, whatever the batch; ``negative`` is a caption that guidance
-        keeps away from, in place of the null condition.
+        Picture k is a function of prompt k and key k alone; another batch size only rounds its products otherwise, by a
+        level at most here and there. ``negative`` is a caption that guidance keeps away from, in place of the null
+        condition. Raises ValueError for one beside prompts that have no captions.
         """
         for start in range(0, len(keys), batch_size):
             rows = slice(start, start + batch_size)
@@ -65,7 +66,7 @@ class Generator:
             if negative is None:
                 kept_from = conditioner(prompts, drop=torch.ones(len(prompts), dtype=torch.bool, device=device))
             else:
-                kept_from = conditioner(Prompts(caption=(negative,) * len(prompts)))
+                kept_from = conditioner(_with_caption(prompts, negative))
         return self.guidance(
             conditional, self._autocasting(self.process.denoiser(self.model.network, kept_from), device)
         )
@@ -79,6 +80,13 @@ class Generator:
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
         return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+def _with_caption(prompts: Prompts, negative: str) -> Prompts:
+    """The same prompts with another caption; a class beside it stays."""
+    if prompts.caption is None:
+        raise ValueError(f"negative_prompt={negative}: these samples follow no text; leave it out")
+    return replace(prompts, caption=(negative,) * len(prompts))
 
 
 def select(prompts: Prompts, rows: slice) -> Prompts:
