@@ -175,15 +175,9 @@ class Weights(EMA):
 
 def fit(folder, steps, resume=None, first=0, **options):
     module, ema = Stage(), Weights()
-    settings = {"enable_checkpointing": True, "limit_val_batches": 1, "num_sanity_val_steps": 0}
-    engine = trainer(
-        folder,
-        steps,
-        [ema, Checkpoints(100)],
-        check_val_every_n_epoch=None,
-        **settings,
-        **({"val_check_interval": 4} | options),
-    )
+    settings = {"val_check_interval": 4, "check_val_every_n_epoch": None, "limit_val_batches": 1} | options
+    callbacks = [ema, Checkpoints(100)]
+    engine = trainer(folder, steps, callbacks, enable_checkpointing=True, num_sanity_val_steps=0, **settings)
     engine.fit(module, loader(first), loader(), ckpt_path=resume, weights_only=True)
     return module, ema
 
