@@ -43,8 +43,8 @@ def first_stage_of(name: str) -> str:
 
 
 def tiny(name: str, folder: Path, steps: int = 1, logger: str = "csv") -> list[str]:
-    """``experiment=name`` on few pictures for few steps, with its run in ``folder``."""
-    return [
+    """``experiment=name`` for few steps and small batches, with its run in ``folder``."""
+    common = [
         f"experiment={name}",
         f"logs={folder}",
         f"max_steps={steps}",
@@ -55,13 +55,9 @@ def tiny(name: str, folder: Path, steps: int = 1, logger: str = "csv") -> list[s
         f"trainer.val_check_interval={steps}",
         "trainer.limit_val_batches=2",
         "callback.samples.n=2",
-        *(
-            ["sampler.num_steps=2", f"stage.latents={folder / 'latents'}"]
-            if stage_of(name) == "latent_diffusion"
-            else []
-        ),
-        *NARROW.get(name, []),
     ]
+    drawing = ["sampler.num_steps=2", f"stage.latents={folder / 'latents'}"]
+    return [*common, *(drawing if stage_of(name) == "latent_diffusion" else []), *NARROW.get(name, [])]
 
 
 def tiny_data(name: str, pictures: Path) -> list[str]:

@@ -1,0 +1,62 @@
+"""What the tests of the documentation share: code blocks, and a folder in which the pages' commands make sense."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from omegaconf import OmegaConf
+
+from darkroom.commands.checking.compose import Space, composed
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """Code between two fences, and the paragraph above it."""
+
+    language: str
+    text: str
+    above: str
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(match[1], match[2], text[: match.start()].strip().rpartition("\n\n")[2])
+        for match in _FENCE.finditer(text)
+    ]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of every line of the page's bash blocks, without comments."""
+    lines = [line for block in blocks(page) if block.language == "bash" for line in block.text.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def python_commands(page: Path) -> list[tuple[str, list[str]]]:
+    """``python NAME.py ARGUMENTS`` of the page as (NAME, ARGUMENTS)."""
+    found = [words for words in commands(page) if words[0] == "python" and words[1].endswith(".py")]
+    return [(words[1].removesuffix(".py"), words[2:]) for words in found]
+
+
+def furnish(folder: Path) -> None:
+    """Runs ``logs/<stage>/RUN`` that the check of a command line takes for real ones, and folders of pictures."""
+    for name in ("my_pictures", "data"):
+        (folder / name).mkdir()
+    artifact = folder / "logs/autoencoder/RUN/first_stage"
+    artifact.mkdir(parents=True)
+    for name in ("latents.json", "HASH"):
+        (artifact / name).touch()
+    for stage in ("autoencoder", "latent_diffusion"):
+        overrides = [f"experiment=shapes_{stage}", "run_id=RUN"]
+        if stage == "latent_diffusion":
+            overrides += [f"first_stage.path={artifact}", "conditioner=text", "conditioner.vocabulary=[320]"]
+        config = composed(Space(CONF, "train"), overrides).config
+        run = folder / "logs" / stage / "RUN"
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "checkpoints" / "step-00000001.ckpt").touch()
+        (run / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))

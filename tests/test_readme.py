@@ -1,0 +1,42 @@
+"""The README says what is true: its commands start, its experiments are all there, its error is the program's own."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from documents import CONF, ROOT, blocks, furnish, python_commands
+
+from darkroom.commands.checking.check import check
+
+README = ROOT / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+def test_the_commands_of_each_kind_are_there():
+    assert {name for name, _ in python_commands(README)} == {"train", "sample", "evaluate"}
+    assert len(python_commands(README)) > 12
+
+
+@pytest.mark.parametrize(
+    ("name", "argv"), python_commands(README), ids=lambda part: shlex.join(part)[:60] if part else ""
+)
+def test_a_command_of_the_readme_passes_the_check(name, argv, tmp_path, monkeypatch):
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert not argv or check(name, argv, CONF) == []
+
+
+def test_train_alone_lists_the_experiments_of_the_table(tmp_path):
+    done = subprocess.run([sys.executable, str(ROOT / "train.py")], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    listed = re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE)
+    assert sorted(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)) == sorted(listed)
+    assert sorted(listed) == sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+def test_the_mistake_is_answered_in_the_words_that_the_readme_shows():
+    (shown,) = (block for block in blocks(README) if block.text.startswith("$ "))
+    command, answer = shown.text.strip().splitlines()
+    assert check("train", shlex.split(command)[3:], CONF) == [answer]
