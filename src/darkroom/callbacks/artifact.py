@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from darkroom.autoencoding.first_stage import write_artifact
 from darkroom.autoencoding.latent_statistics import LatentStatistics
+from darkroom.autoencoding.model import Autoencoder
 from darkroom.callbacks.ema import averaged
 from darkroom.contracts import PictureSource, to_float
 from darkroom.data.latents import MICRO_BATCH
@@ -18,7 +19,9 @@ from darkroom.runs.folder import Run
 class Artifact(Callback):
     """Writes ``first_stage/`` of the run from the averaged weights and up to ``max_pictures`` training pictures.
 
-    An autoencoder that is trained on writes ``first_stage-<step>/`` beside it, never over it: runs may build on the old.
+    The pictures are spread evenly over the training set, which may be sorted by class.
+
+    An autoencoder that is trained on writes ``first_stage-<step>/`` beside it and leaves the old to those who use it.
 
     Args:
         config: the node that builds the autoencoder.
@@ -29,16 +32,25 @@ class Artifact(Callback):
         self._config, self._source, self._max_pictures = config, source, max_pictures
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.interrupted or trainer.global_step < trainer.max_steps:
-            return
+        if not trainer.interrupted and trainer.global_step >= trainer.max_steps:
+            self._write(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """For a run that was killed between its last checkpoint and its artifact: no step is left, no training ends."""
+        if trainer.global_step >= trainer.max_steps and not Run(Path(trainer.default_root_dir)).first_stage.exists():
+            self._write(trainer, pl_module)
+
+    def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        autoencoder = pl_module.model
+        assert isinstance(autoencoder, Autoencoder)
         with averaged(trainer, pl_module):
-            statistics = self._measure(trainer, pl_module)
+            statistics = self._measure(trainer, autoencoder.eval())
             if trainer.is_global_zero:
                 write_artifact(
                     self._folder(trainer),
                     config=self._config,
-                    autoencoder=pl_module.model,
-                    weights=pl_module.model.state_dict(),
+                    autoencoder=autoencoder,
+                    weights=autoencoder.state_dict(),
                     statistics=statistics,
                     resolution=self._source.resolution,
                     fingerprint=self._source.fingerprint,
@@ -46,14 +58,16 @@ class Artifact(Callback):
         trainer.strategy.barrier()
 
     @torch.inference_mode()
-    def _measure(self, trainer: Trainer, pl_module: LightningModule) -> LatentStatistics:
+    def _measure(self, trainer: Trainer, autoencoder: Autoencoder) -> LatentStatistics:
         pictures = self._source.split("train")
-        statistics = LatentStatistics(pl_module.model.latent_channels)
+        statistics = LatentStatistics(autoencoder.latent_channels)
+        device = next(autoencoder.parameters()).device
         size = min(len(pictures), self._max_pictures)
+        spread = [k * len(pictures) // size for k in range(size)]
         for start in range(trainer.global_rank * MICRO_BATCH, size, trainer.world_size * MICRO_BATCH):
-            image = pictures.oriented(range(start, min(start + MICRO_BATCH, size)), mirrored=False)
-            statistics.update(pl_module.model.encode(to_float(image.to(pl_module.device))))
-        statistics.reduce(lambda sums: trainer.strategy.reduce(sums.to(pl_module.device), reduce_op="sum"))
+            image = pictures.oriented(spread[start : start + MICRO_BATCH], mirrored=False)
+            statistics.update(autoencoder.encode(to_float(image.to(device))))
+        statistics.reduce(lambda sums: trainer.strategy.reduce(sums.to(device), reduce_op="sum"))
         return statistics
 
     def _folder(self, trainer: Trainer) -> Path:

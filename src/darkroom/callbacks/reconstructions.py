@@ -1,5 +1,8 @@
 """Validation pictures beside what the autoencoder makes of them."""
 
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -37,5 +40,7 @@ class Reconstructions(Callback):
         image = batch.image[: self._n]
         with trainer.precision_plugin.val_step_context():
             pairs = torch.stack([image, pl_module.reconstruct(image)], dim=1).flatten(0, 1)
-        captions = [f"{kind} {index}" for index in batch.index[: self._n].tolist() for kind in ("picture", "reconstruction")]
+        captions = [
+            f"{kind} {index}" for index in batch.index[: self._n].tolist() for kind in ("picture", "reconstruction")
+        ]
         log_pictures(trainer, "reconstructions", pairs, captions, trainer.global_step)

@@ -1,9 +1,12 @@
 """The first stage: an autoencoder learns to turn pictures into small latents and back."""
 
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
 from collections.abc import Mapping
 
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from darkroom.autoencoding.loss.total import Loss
@@ -21,6 +24,8 @@ class AutoencoderStage(Stage):
     Beside them stand those of bicubic down- and up-sampling by the same factor, which keeps three numbers a place: an
     autoencoder that does not beat them has learnt nothing that is worth its weights.
     """
+
+    model: Autoencoder
 
     def __init__(
         self,
@@ -51,8 +56,9 @@ class AutoencoderStage(Stage):
 
     def compile_networks(self) -> None:
         """Compiles in place, which leaves the names of the weights as they are."""
-        self.model.encoder.compile()
-        self.model.decoder.compile()
+        for part in (self.model.encoder, self.model.decoder):
+            assert isinstance(part, nn.Module)
+            part.compile()
 
     def training_losses(self, batch: Batch) -> Mapping[str, Tensor]:
         reconstruction, posterior = self.model(batch.picture, self.keys("posterior", batch))
@@ -62,7 +68,8 @@ class AutoencoderStage(Stage):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.metrics.update(batch.image, self.reconstruct(batch.image))
         self.bicubic.update(batch.image, bicubic_roundtrip(batch.image, self.model.factor))
-        self.log_dict({**self.metrics, **self.bicubic})
+        self.log_dict(self.metrics)
+        self.log_dict(self.bicubic)
 
     def reconstruct(self, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
         """Through the posterior's mean and back."""

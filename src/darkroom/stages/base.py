@@ -1,5 +1,8 @@
 """What every stage shares: an optimizer with its schedule, keys, and means of losses between two logs."""
 
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +18,7 @@ from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter
 class Stage(LightningModule):
     """A thin LightningModule around ``model``: the one module that is trained, averaged by the EMA and saved.
 
-    A subclass sets ``model``, answers ``training_losses`` and writes its validation. Gradients are clipped by the
+    A subclass sets ``model``, answers :meth:`training_losses` and writes its validation. Gradients are clipped by the
     callback GradientNorm.
     """
 
@@ -44,7 +47,7 @@ class Stage(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Logs the means since the last log; in between nothing waits for the device."""
         ended = self._batches % self.trainer.accumulate_grad_batches == 0
-        if ended and self.trainer.global_step % self.trainer.log_every_n_steps == 0:
+        if ended and self.trainer.global_step % self._log_every == 0:
             means = {f"train/{name}": value / self._batches for name, value in self._sums.items()}
             rate = self.trainer.optimizers[0].param_groups[0]["lr"]
             self.log_dict({**means, "train/lr": rate}, sync_dist=self.trainer.world_size > 1)
@@ -57,6 +60,20 @@ class Stage(LightningModule):
     def validation_keys(self, purpose: str, batch: Batch | LatentBatch) -> Keys:
         """One key a validation picture, the same at every step: curves differ by the weights alone."""
         return keys(seed=self.seed, purpose=f"validation {purpose}", places=batch.index).to(self.device)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Losses since the last log go with the checkpoint, so that the next log of a resumed run is the same."""
+        logged = checkpoint["global_step"] % self._log_every == 0  # this step's log follows the callbacks' hooks
+        checkpoint["losses"] = {"sums": {} if logged else dict(self._sums), "batches": 0 if logged else self._batches}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        losses = checkpoint.get("losses", {"sums": {}, "batches": 0})
+        self._sums = {name: value.to(self.device) for name, value in losses["sums"].items()}
+        self._batches = losses["batches"]
+
+    @property
+    def _log_every(self) -> int:
+        return self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it from another class
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_factory(parameter_groups(self.model))

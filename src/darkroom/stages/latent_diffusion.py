@@ -1,5 +1,8 @@
 """The second stage: a denoiser learns to develop noise into the latents of a first stage, under a condition."""
 
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -110,9 +113,11 @@ class LatentDiffusionStage(Stage):
         return to_uint8(self.first_stage.decode(latent))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
         checkpoint["first_stage_hash"] = self.first_stage.spec.hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
         saved, given = checkpoint["first_stage_hash"], self.first_stage.spec.hash
         if saved != given:
             raise ValueError(

@@ -1,6 +1,6 @@
 """Which parameters an optimizer gets, and how."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -13,16 +13,14 @@ LRSchedule = Callable[[int], float]  # optimizer step to a factor on the learnin
 def parameter_groups(module: nn.Module) -> list[dict]:
     """Trained parameters in two groups: weight decay is for matrices, not for gains, biases and embeddings.
 
-    Recipes.md section 12. The second group sets ``weight_decay`` to 0; an optimizer without weight decay ignores it.
+    Recipes.md section 12. An embedding is an ``nn.Embedding``, or a bare parameter called ``..._embedding`` such as
+    open_clip's places. The second group sets ``weight_decay`` to 0; an optimizer without weight decay ignores it.
     """
     embeddings = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    trained = [p for p in module.parameters() if p.requires_grad]
-    decayed = [p for p in trained if p.ndim > 1 and id(p) not in embeddings]
-    kept = {id(p) for p in decayed}
-    groups = [{"params": decayed}, {"params": [p for p in trained if id(p) not in kept], "weight_decay": 0.0}]
+    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    spared = {name for name, p in trained.items() if p.ndim < 2 or id(p) in embeddings or name.endswith("_embedding")}
+    groups: list[dict] = [
+        {"params": [p for name, p in trained.items() if name not in spared]},
+        {"params": [p for name, p in trained.items() if name in spared], "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
-
-
-def trained_parameters(module: nn.Module) -> Iterable[nn.Parameter]:
-    """What learns."""
-    return (p for p in module.parameters() if p.requires_grad)

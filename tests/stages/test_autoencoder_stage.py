@@ -1,0 +1,97 @@
+"""The first stage through the real trainer, up to the artifact that its training leaves."""
+
+import json
+
+import pytest
+import torch
+from tiny import AUTOENCODER, DIFFUSION, checkpoint, differences, rows, train
+
+from darkroom.autoencoding.first_stage import load_artifact, read_hash
+from darkroom.contracts import to_float, to_uint8
+from darkroom.data.shapes.source import Shapes
+from darkroom.metrics.paired import bicubic_roundtrip, psnr
+from darkroom.runs.folder import Run
+
+pytestmark = pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
+STEPS = ["max_steps=6", "trainer.val_check_interval=6"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    return train(tmp_path_factory.mktemp("runs") / "first", AUTOENCODER, *STEPS)
+
+
+@pytest.fixture(scope="module")
+def source() -> Shapes:
+    return Shapes(resolution=32, train_size=24, validation_size=6)
+
+
+def test_the_artifact_holds_the_averaged_weights_and_the_statistics_of_the_training_set(run, source):
+    first_stage, held = load_artifact(run.path), checkpoint(run)
+    average = held["callbacks"]["EMA"]["weights"]
+    assert differences(average, {k: v for k, v in first_stage.autoencoder.state_dict().items() if k in average}) == []
+    with torch.inference_mode():
+        posterior = first_stage.encode(to_float(source.split("train").oriented(range(24), mirrored=False)))
+    second_moment = posterior.mean.square() + posterior.std.square()
+    torch.testing.assert_close(posterior.mean.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=1e-4)
+    torch.testing.assert_close(second_moment.mean((0, 2, 3)), torch.ones(4), rtol=0, atol=1e-4)
+
+
+def test_validation_is_on_means_of_the_averaged_weights_beside_bicubic(run, source):
+    pictures = source.split("validation").oriented(range(6), mirrored=False)
+    autoencoder = load_artifact(run.path).autoencoder
+    with torch.inference_mode():
+        made = to_uint8(autoencoder.decode(autoencoder.encode(to_float(pictures)).mean))
+    ((_, ours, bicubic),) = rows(run, "val/psnr", "val/bicubic_psnr")
+    assert float(ours) == pytest.approx(psnr(pictures, made).mean().item(), abs=1e-3)
+    assert float(bicubic) == pytest.approx(psnr(pictures, bicubic_roundtrip(pictures, 8)).mean().item(), abs=1e-3)
+
+
+def test_every_term_of_the_loss_is_logged_and_they_add_up(run):
+    weights = {"l1": 1.0, "kl": 1e-6}
+    for _, loss, *terms in rows(run, "train/loss", *(f"train/{name}" for name in weights)):
+        total = sum(weight * float(term) for weight, term in zip(weights.values(), terms, strict=True))
+        assert float(loss) == pytest.approx(total, rel=1e-5)
+
+
+def test_reconstructions_are_drawn_at_every_validation(run):
+    names = sorted(path.name for path in run.samples.glob("*.png"))
+    assert names == ["first_batch-00000000.png", "reconstructions-00000006.png"]
+
+
+def test_a_run_killed_before_its_artifact_writes_it_when_it_is_resumed(run, tmp_path):
+    cut = train(tmp_path / "cut", AUTOENCODER, *STEPS)
+    assert read_hash(cut.first_stage) == read_hash(run.first_stage)  # the same training
+    written = cut.first_stage.rename(tmp_path / "written")
+    train(cut.path, AUTOENCODER, *STEPS)
+    assert read_hash(cut.first_stage) == read_hash(written)
+
+
+def test_a_finished_run_that_is_resumed_writes_no_second_artifact(run):
+    before = read_hash(run.first_stage)
+    train(run.path, AUTOENCODER, *STEPS)
+    assert read_hash(run.first_stage) == before
+    assert [path.name for path in run.path.glob("first_stage*")] == ["first_stage"]
+
+
+def test_an_autoencoder_that_is_trained_on_leaves_the_first_artifact_alone(tmp_path):
+    first = train(tmp_path / "run", AUTOENCODER, "max_steps=2", "trainer.val_check_interval=100")
+    before = read_hash(first.first_stage)
+    train(first.path, AUTOENCODER, "max_steps=3", "trainer.val_check_interval=100")
+    assert read_hash(first.first_stage) == before
+    assert read_hash(first.path / "first_stage-00000003") != before
+
+
+def test_a_second_stage_trains_on_it_and_keeps_a_copy(run, tmp_path):
+    second = train(
+        tmp_path / "second",
+        DIFFUSION,
+        "first_stage=artifact",
+        f"first_stage.path={run.path}",
+        "network.patch=2",
+        "max_steps=2",
+        "trainer.val_check_interval=100",
+    )
+    assert read_hash(second.first_stage) == read_hash(run.first_stage) == checkpoint(second)["first_stage_hash"]
+    facts = json.loads((second.first_stage / "latents.json").read_text())
+    assert facts["shape"] == [4, 4, 4]

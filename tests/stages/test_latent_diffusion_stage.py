@@ -1,0 +1,94 @@
+"""The second stage through the real trainer: resume, accumulation, and whose latents it learns."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import DIFFUSION, checkpoint, differences, rows, train
+
+from darkroom.runs.folder import Run
+
+STEPS = ["max_steps=8", "callback.checkpoints.every_n_steps=3", "callback.checkpoints.keep=9"]
+LOGGED = ("train/loss", "train/lr", "gradient_norm", "val/loss")
+pytestmark = pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Run:
+    """An uninterrupted run of 8 steps with checkpoints after 3 and 6."""
+    return train(tmp_path_factory.mktemp("runs") / "whole", DIFFUSION, *STEPS)
+
+
+def killed(run: Run, step: int, folder: Path) -> Run:
+    """A copy of ``run`` as a kill soon after the checkpoint of ``step`` would leave it."""
+    shutil.copytree(run.path, folder)
+    for path in (folder / "checkpoints").glob("step-*.ckpt"):
+        if path.name > f"step-{step:08d}.ckpt":
+            path.unlink()
+    return Run(folder)
+
+
+@pytest.mark.parametrize("step", [3, 6])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(whole, step, tmp_path):
+    """Step 3 lies between two logs, before a validation; 6 lies on a log."""
+    cut = killed(whole, step, tmp_path / "killed")
+    assert cut.latest().name == f"step-{step:08d}.ckpt"
+    resumed = train(cut.path, DIFFUSION, *STEPS)
+    one, other = checkpoint(whole), checkpoint(resumed)
+    assert one["global_step"] == other["global_step"] == 8
+    for part in ("state_dict", "optimizer_states", "lr_schedulers"):
+        assert differences(one[part], other[part]) == []
+    assert differences(one["callbacks"]["EMA"], other["callbacks"]["EMA"]) == []
+    logged = {tuple(row) for row in rows(whole, *LOGGED)}
+    again = [row for row in rows(resumed, *LOGGED) if int(row[0]) > step]
+    assert len(again) >= 2 and set(again) <= logged
+
+
+def test_the_average_moves_with_the_weights_and_is_not_them(whole):
+    held = checkpoint(whole)
+    average = held["callbacks"]["EMA"]["weights"]
+    live = {name: held["state_dict"][f"model.{name}"] for name in average}
+    assert differences(average, live) != []
+    assert held["callbacks"]["EMA"]["step"] == 8
+
+
+def test_the_first_stage_is_no_part_of_what_is_saved(whole):
+    held = checkpoint(whole)
+    assert {name.split(".")[1] for name in held["state_dict"] if name.startswith("model.")} == {
+        "network",
+        "conditioner",
+    }
+    assert held["first_stage_hash"] == "identity"
+
+
+def test_a_first_stage_of_another_hash_is_refused(whole, tmp_path):
+    cut = killed(whole, 3, tmp_path / "killed")
+    path = cut.latest()
+    held = torch.load(path, weights_only=True)
+    torch.save(held | {"first_stage_hash": "0123456789abcdef"}, path)
+    with pytest.raises(ValueError, match=r"artifact identity, but this run was trained on 0123456789ab; its own copy"):
+        train(cut.path, DIFFUSION, *STEPS)
+
+
+def test_two_accumulated_halves_are_one_batch(whole):
+    """The same places of the global batch, so the same noise: only the order of sums differs."""
+    halves = train(
+        whole.path.with_name("halves"),
+        DIFFUSION,
+        *STEPS,
+        "trainer.accumulate_grad_batches=2",
+        "trainer.val_check_interval=8",
+    )
+    one, two = checkpoint(whole), checkpoint(halves)
+    assert one["global_step"] == two["global_step"] == 8
+    for name, weight in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][name], weight, rtol=2e-3, atol=2e-4, msg=name)
+    losses = [[float(row[1]) for row in rows(run, "train/loss")] for run in (whole, halves)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_samples_and_validations_leave_their_traces(whole):
+    assert [row[0] for row in rows(whole, "val/loss")] == ["4", "8"]
+    pictures = sorted(path.name for path in whole.samples.glob("*.png"))
+    assert pictures == ["first_batch-00000000.png", "samples-00000004.png", "samples-00000008.png"]
