@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
 
-from darkroom.contracts import Batch, LatentBatch
+from darkroom.contracts import Batch, LatentBatch, PictureSource
 from darkroom.keys import Keys, keys
 from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter_groups
 
@@ -18,8 +18,8 @@ from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter
 class Stage(LightningModule):
     """A thin LightningModule around ``model``: the one module that is trained, averaged by the EMA and saved.
 
-    A subclass sets ``model``, answers :meth:`training_losses` and writes its validation. Gradients are clipped by the
-    callback GradientNorm.
+    A subclass sets ``model``, answers the three methods below that raise here, and writes its validation. Gradients are
+    clipped by the callback GradientNorm.
     """
 
     model: nn.Module
@@ -31,6 +31,14 @@ class Stage(LightningModule):
         self.seed = seed
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
+
+    def datamodule(self, source: PictureSource, *, batch_size: int, num_workers: int) -> LightningDataModule:
+        """What feeds the training."""
+        raise TypeError(f"{type(self).__name__} answers no datamodule")
+
+    def compile_networks(self) -> None:
+        """Compiles in place, which leaves the names of the weights as they are."""
+        raise TypeError(f"{type(self).__name__} answers no compile_networks")
 
     def training_losses(self, batch: Any) -> Mapping[str, Tensor]:
         """The losses of a batch by name; the one called ``"loss"`` is minimised."""
