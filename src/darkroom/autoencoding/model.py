@@ -7,7 +7,24 @@ from torch import Tensor, nn
 
 from darkroom.contracts import Posterior
 from darkroom.keys import Keys
-from darkroom.networks.autoencoder import Decoder, Encoder
+
+
+class PictureEncoder(Protocol):
+    """Picture to the numbers a bottleneck makes a latent of; a torch module."""
+
+    out_channels: int
+    factor: int
+
+    def __call__(self, picture: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b m h w"]: ...
+
+
+class PictureDecoder(Protocol):
+    """Latent to picture; a torch module."""
+
+    latent_channels: int
+    factor: int
+
+    def __call__(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]: ...
 
 
 @runtime_checkable
@@ -25,7 +42,7 @@ class Autoencoder(nn.Module):
     Raises ValueError where the three parts do not fit one another.
     """
 
-    def __init__(self, *, encoder: Encoder, bottleneck: Bottleneck, decoder: Decoder) -> None:
+    def __init__(self, *, encoder: PictureEncoder, bottleneck: Bottleneck, decoder: PictureDecoder) -> None:
         super().__init__()
         channels = bottleneck.latent_channels(encoder.out_channels)
         if channels != decoder.latent_channels:
