@@ -1,7 +1,6 @@
 """Embeddings of time and of place."""
 
 import math
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -28,11 +27,9 @@ class TimeEmbedding(nn.Module):
         return self.layers(sinusoid(time, self.sinusoid_width))
 
 
-@lru_cache(maxsize=16)
-@torch.inference_mode(False)  # else a first use in a validation would leave tensors that no training may save
 def grid_sinusoid(rows: int, columns: int, width: int, device: torch.device) -> Float[Tensor, "n d"]:
     """Fixed places of a grid's tokens: the first half of the width encodes the column, the second the row (DiT)."""
-    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    frequency = 1e4 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    row, column = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
+    frequency = 1e4 ** -(torch.arange(width // 4, device=device) / (width // 4))
     angles = [place.reshape(-1, 1) * frequency for place in (column, row)]
-    return torch.cat([part for a in angles for part in (a.sin(), a.cos())], dim=-1).float().to(device)
+    return torch.cat([part for a in angles for part in (a.sin(), a.cos())], dim=-1)

@@ -1,7 +1,5 @@
 """Rotary position embedding in two dimensions (Su et al. 2021; the layout of recipes.md section 9.4)."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,8 +7,6 @@ from torch import Tensor
 Rotation = tuple[Float[Tensor, "n half"], Float[Tensor, "n half"]]
 
 
-@lru_cache(maxsize=16)
-@torch.inference_mode(False)  # else a first use in a validation would leave tensors that no training may save
 def rotation_2d(rows: int, columns: int, head_width: int, device: torch.device, theta: float = 1e4) -> Rotation:
     """cos and sin of every token's angles: the first half of the pairs turns with its row, the second with its column.
 
@@ -18,10 +14,10 @@ def rotation_2d(rows: int, columns: int, head_width: int, device: torch.device, 
     """
     if head_width % 4:
         raise ValueError(f"2-D RoPE needs a head width that 4 divides, not {head_width}")
-    frequency = theta ** -(torch.arange(0, head_width // 2, 2, dtype=torch.float64) / (head_width // 2))
-    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    frequency = theta ** -(torch.arange(0, head_width // 2, 2, device=device) / (head_width // 2))
+    row, column = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
     angle = torch.cat([place.reshape(-1, 1) * frequency for place in (row, column)], dim=-1)
-    return angle.cos().float().to(device), angle.sin().float().to(device)
+    return angle.cos(), angle.sin()
 
 
 def rotate(x: Float[Tensor, "b heads n d"], rotation: Rotation) -> Float[Tensor, "b heads n d"]:
