@@ -1,0 +1,63 @@
+import json
+
+import pytest
+import torch
+from trainers import Tiny, loader, trainer
+
+from darkroom.autoencoding.bottleneck.gaussian import Gaussian
+from darkroom.autoencoding.first_stage import find_artifact
+from darkroom.autoencoding.model import Autoencoder
+from darkroom.callbacks.artifact import Artifact
+from darkroom.contracts import to_float
+from darkroom.data.split import PictureSplit
+from darkroom.networks.autoencoder import Decoder, Encoder
+
+SIZES = {"width": 8, "multipliers": [1, 2], "num_res_blocks": 1, "mid_attention": False, "norm_groups": 4}
+
+
+class Sorted:
+    """Twelve pictures from black to white."""
+
+    resolution, classes, fingerprint = 8, None, "grey"
+
+    def split(self, name):
+        assert name == "train"
+        return PictureSplit(grey, 12)
+
+
+def grey(indices):
+    return torch.tensor(indices, dtype=torch.uint8).view(-1, 1, 1, 1).mul(20).expand(-1, 3, 8, 8).clone()
+
+
+class Stage(Tiny):
+    def __init__(self, stop_at=None):
+        super().__init__()
+        parts = Encoder(out_channels=4, **SIZES), Gaussian(), Decoder(latent_channels=2, **SIZES)
+        self.model = Autoencoder(encoder=parts[0], bottleneck=parts[1], decoder=parts[2])
+        self.stop_at = stop_at
+
+    def training_step(self, batch, batch_idx):
+        if batch_idx == self.stop_at:
+            self.trainer.should_stop = True
+        return super().training_step(batch, batch_idx)
+
+
+def fit(folder, stage, **settings):
+    callback = Artifact(config={"_target_": "darkroom.autoencoding.model.Autoencoder"}, source=Sorted(), **settings)
+    trainer(folder, 3, [callback]).fit(stage, loader())
+    return stage
+
+
+@pytest.mark.parametrize(("max_pictures", "indices"), [(4, [0, 3, 6, 9]), (50, range(12))])
+def test_the_statistics_are_of_pictures_from_the_whole_of_a_sorted_set(tmp_path, max_pictures, indices):
+    stage = fit(tmp_path, Stage(), max_pictures=max_pictures)
+    with torch.inference_mode():
+        posterior = stage.model.encode(to_float(grey(list(indices))))
+    found = json.loads((find_artifact(tmp_path) / "latents.json").read_text())
+    assert found["mean"] == pytest.approx(posterior.mean.mean((0, 2, 3)).tolist(), abs=1e-5)
+    assert (found["resolution"], found["data_fingerprint"]) == (8, "grey")
+
+
+def test_a_training_that_stops_early_leaves_no_artifact(tmp_path):
+    fit(tmp_path, Stage(stop_at=1))
+    assert list(tmp_path.glob("first_stage*")) == []
