@@ -6,7 +6,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from darkroom.build import build
+from darkroom.build import build, literal
 from darkroom.contracts import LatentSpec
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}
@@ -79,3 +79,13 @@ def test_a_constructor_that_refuses_is_one_line_that_names_the_node(node, words,
 
 def test_allowed_names_for_keyword_arguments_do_not_reach_the_constructor():
     assert build({**LINEAR, "_keys_": ["bias"]}).out_features == 3
+
+
+@pytest.mark.parametrize("text", ["${seed}", r"\${seed}", r"\\${", "a ${b, [c]", "${oc.env:HOME}", "$"])
+def test_a_text_that_looks_like_an_interpolation_arrives_as_itself(text):
+    spec = {"_target_": "darkroom.contracts.LatentSpec", "channels": 1, "factor": 8, "hash": text}
+    assert build(spec).hash == text
+    assert build(OmegaConf.create(literal({"spec": spec})).spec).hash == text
+    inner = {"_target_": "darkroom.contracts.ConditionSpec", "tokens": {**spec, "_partial_": True}}
+    assert build(inner).tokens().hash == text
+    assert build({**spec, "_partial_": True}, channels=2)().hash == text

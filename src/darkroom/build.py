@@ -27,7 +27,7 @@ def build(node: Any, **extra: Any) -> Any:
     constructor refuses its arguments (its own error stays chained).
     """
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    plain = literal(without_keys(plain))  # Hydra makes it a config once more
+    plain = literal(literal(without_keys(plain)))  # Hydra makes it a config once more, and resolves that twice
     for target in targets(plain):
         if not permitted(target):
             raise ValueError(f"_target_: {target} lies outside the packages a config may build: {', '.join(PACKAGES)}")

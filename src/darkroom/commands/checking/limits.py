@@ -28,6 +28,9 @@ def limit_faults(composition: Composition) -> Iterator[str]:
     for key in ("image", "mask"):
         if (path := _text(config, key)) is not None and not Path(path).is_file():
             yield f"{key}={path}: there is no such file"
+    for key in ("logs", "resume", "run_id"):
+        if "${" in (_text(config, key) or ""):
+            yield f"{key}={_text(config, key)}: Hydra cannot write into a folder with ${{ in its name; give another"
     for key in ("logs", "out"):
         if (path := _text(config, key)) is not None:
             yield from _writable(key, path, Path(path).parent if path.endswith(".json") else Path(path))
