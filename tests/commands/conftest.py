@@ -34,7 +34,7 @@ FILES = {
         run_id: ???
         """,
     "stage/autoencoder.yaml": "name: autoencoder\n",
-    "stage/latent_diffusion.yaml": "name: latent_diffusion\n",
+    "stage/latent_diffusion.yaml": "name: latent_diffusion\nfirst_stage: ${first_stage}\n",
     "data/shapes.yaml": "resolution: ${resolution}\n",
     "data/image_folder.yaml": "root: ???  # a folder of pictures\nresolution: ${resolution}\n",
     "first_stage/artifact.yaml": "path: ???\n",

@@ -79,7 +79,8 @@ def test_a_moved_run_resumes_with_its_own_copy_of_the_first_stage(conf, tmp_path
     Path(SEEN.pop()[1], "config.yaml").rename(tmp_path / "moved" / "config.yaml")
     (tmp_path / "artifact").rename(tmp_path / "gone")
     assert run(conf, "resume=moved") == 0
-    assert SEEN[0][0]["first_stage"]["path"] == str(tmp_path / "moved" / "first_stage")
+    config, own = SEEN[0][0], str(tmp_path / "moved" / "first_stage")
+    assert config["first_stage"]["path"] == config["stage"]["first_stage"]["path"] == own
 
 
 def test_a_resume_refuses_what_would_break_it(conf, capsys):

@@ -61,9 +61,10 @@ def _own_artifact(run: Path) -> list[str]:
     """A run keeps a copy of its first stage: taken from there, it may have been moved."""
     config = OmegaConf.load(run / "config.yaml")
     copy = run / "first_stage"
-    if OmegaConf.select(config, "first_stage.path") is None or not (copy / "HASH").is_file():
+    if not (copy / "HASH").is_file():
         return []
-    return [f"first_stage.path={quoted(str(copy))}"]
+    keys = ("first_stage.path", "stage.first_stage.path")  # the second was an interpolation of the first
+    return [f"{key}={quoted(str(copy))}" for key in keys if OmegaConf.select(config, key) is not None]
 
 
 def _fault(text: str, run: str, config: DictConfig, vocabulary: Vocabulary) -> str | None:
