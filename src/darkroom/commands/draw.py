@@ -47,7 +47,7 @@ def draw(config: DictConfig) -> None:
         write_metadata(out, words)
     sheet = torch.cat(drawn)[:SHEET]
     save_grid(out / "grid.png", sheet, words and words[:SHEET])
-    console.print(f"{config.n} pictures lie in {out}", soft_wrap=True, markup=False)
+    console.print(f"drawn into {out}", soft_wrap=True, markup=False)
     console.print(f"together: {out / 'grid.png'}", soft_wrap=True, markup=False)
 
 

@@ -33,6 +33,13 @@ class Taken:
         """Remember why ``name`` was not taken whole."""
         self.others.setdefault(reason, []).append(name)
 
+    def rows(self, name: str, taken: int, size: int) -> None:
+        """Remember that ``taken`` of the rows of ``name`` were taken."""
+        if taken == size:
+            self.whole += 1
+        else:
+            self.note(f"{name} ({size - taken} of {size} rows)", "starts anew, it is not there")
+
     def lines(self) -> list[str]:
         """One line a reason; the same weight of several blocks is told once, with ``*`` for their numbers."""
         return [f"{reason}: {', '.join(_together(names))}" for reason, names in self.others.items()]
@@ -47,25 +54,23 @@ def take_weights(
     ``here`` and ``there`` are the meanings of rows in ``model`` and in ``weights``.
     """
     taken = Taken()
-    for name, value in model.state_dict().items():
+    state = model.state_dict()
+    for name, value in state.items():
+        by_row = here is not None and name in here
         if name not in weights:
             taken.note(name, "starts anew, it is not there")
-        elif here and name in here:
-            rows = _shared(here[name], (there or {}).get(name, ()))
-            if weights[name].shape[1:] != value.shape[1:]:
-                taken.note(name, "starts anew, it has another shape there")
-                continue
-            value[list(rows)] = weights[name][list(rows.values())].to(value)
-            taken.whole += len(rows) == len(value)
-            if len(rows) < len(value):
-                taken.note(f"{name} ({len(value) - len(rows)} of {len(value)} rows)", "starts anew, it is not there")
-        elif weights[name].shape != value.shape:
+        elif weights[name].shape[by_row:] != value.shape[by_row:]:
             taken.note(name, "starts anew, it has another shape there")
+        elif here is not None and by_row:
+            rows = _shared(here[name], (there or {}).get(name, ()))
+            value[list(rows)] = weights[name][list(rows.values())].to(value)
+            taken.rows(name, len(rows), len(value))
         else:
             value.copy_(weights[name])
             taken.whole += 1
-    for name in weights.keys() - model.state_dict().keys():
-        taken.note(name, "has no place here")
+    for name in weights:
+        if name not in state:
+            taken.note(name, "has no place here")
     return taken
 
 

@@ -1,0 +1,171 @@
+"""What a run cannot be asked is told from its config.yaml alone: one line each, and torch is not imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from darkroom.commands.checking.check import check
+from darkroom.commands.checking.compose import Space, composed
+from darkroom.commands.checking.trained import Reads
+
+CONF = Path(__file__).resolve().parents[3] / "conf"
+CLASSES = ["Apple", "Banana", "Red-Beet"]
+TEXT = {"_target_": "darkroom.conditioning.text.SmallText", "vocabulary": [0, 49406, 49407]}
+LABEL = {"_target_": "darkroom.conditioning.class_label.ClassLabel", "num_classes": 3, "names": CLASSES}
+NONE = {"_target_": "darkroom.conditioning.null.NoCondition"}
+BOTH = {"_target_": "darkroom.conditioning.merged.Merged", "conditioners": [LABEL, TEXT]}
+CONDITIONERS = {"text": TEXT, "label": LABEL, "none": NONE, "both": BOTH}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run for each conditioner, one on a chain that keeps some signal, one with nothing trained, an autoencoder's."""
+    folder = tmp_path_factory.mktemp("runs")
+    config = composed(Space(CONF, "train"), ["experiment=shapes_latent_diffusion"]).config
+    chain = composed(Space(CONF, "train"), ["experiment=shapes_latent_diffusion", "process=edm"]).config
+    for name, node in CONDITIONERS.items():
+        write(folder / name, {"stage": config.stage, "process": config.process, "conditioner": node})
+    write(folder / "edm", {"stage": config.stage, "process": chain.process, "conditioner": TEXT})
+    write(folder / "unguided", {"stage": config.stage, "process": config.process, "conditioner": TEXT}, guidance=False)
+    write(folder / "lost", {"stage": config.stage, "process": config.process, "conditioner": TEXT}, root="nowhere")
+    write(folder / "untrained", {"stage": config.stage, "process": config.process, "conditioner": TEXT})
+    for path in (folder / "untrained" / "checkpoints").iterdir():
+        path.unlink()
+    first = composed(Space(CONF, "train"), ["experiment=shapes_autoencoder"]).config
+    write(folder / "autoencoder", {"stage": first.stage})
+    (folder / "autoencoder" / "first_stage").mkdir()
+    (folder / "autoencoder" / "first_stage" / "HASH").touch()
+    return folder
+
+
+def write(folder: Path, nodes: dict, *, guidance: bool = True, root: str = ".") -> None:
+    """What the check reads of a run, with one checkpoint that it does not open."""
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "step-00000001.ckpt").touch()
+    plain = {key: OmegaConf.to_container(OmegaConf.create(node)) for key, node in nodes.items()}
+    guide = {"_target_": "darkroom.diffusion.guidance.ClassifierFree", "scale": 3.0} if guidance else None
+    OmegaConf.save(OmegaConf.create({**plain, "guidance": guide, "data": {"root": root}}), folder / "config.yaml")
+
+
+REFUSED = [
+    ("label", "prompt=a cat", ["prompt=a cat", "reads no text", "3 classes"]),
+    ("none", "prompt=a cat", ["reads no text", "no condition"]),
+    ("label", "negative_prompt=a cat", ["negative_prompt=a cat", "reads no text"]),
+    ("text", "label=Apple", ["label=Apple", "reads no class", "captions"]),
+    ("label", "label=Banan", ["label=Banan", "did you mean Banana?", "Apple, Banana, Red-Beet"]),
+    ("label", "label=zebra", ["label=zebra", "its 3 are Apple, Banana, Red-Beet"]),
+    ("label", "label=3", ["label=3", "its 3 are"]),
+    ("label", "label=-1", ["label=-1", "its 3 are"]),
+    ("both", "label=Apple", ["prompt: ", "both"]),
+    ("both", "prompt=a cat", ["label: ", "both"]),
+    ("none", "guidance_scale=3", ["guidance_scale=3", "without a condition"]),
+    ("unguided", "guidance_scale=3", ["guidance_scale=3", "guidance=cfg"]),
+    ("unguided", "negative_prompt=a", ["negative_prompt", "guidance_scale"]),
+    ("untrained", "prompt=a", ["nothing trained yet", "resume="]),
+    ("autoencoder", "n=1", ["the stage autoencoder", "draws no pictures"]),
+    ("text", "out=full", ["out=full", "new or an empty folder"]),
+    ("lost", "n=2", ["data.root=nowhere", "prompt="]),
+    ("text", "n=0", ["n=0", "at least 1"]),
+    ("text", "steps=0", ["steps=0", "at least 1"]),
+]
+ACCEPTED = [
+    ("label", ["label=Banana"]),
+    ("label", ["label=2"]),
+    ("label", []),
+    ("text", ["prompt=null", "negative_prompt=a"]),
+    ("both", ["label=Apple", "prompt=a"]),
+    ("none", []),
+    ("unguided", ["guidance=cfg", "guidance_scale=3"]),
+    ("lost", ["prompt=a"]),
+    ("text", ["out=empty"]),
+    ("edm", ["sampler=edm"]),
+]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    (tmp_path / "empty").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("run", "override", "words"), REFUSED, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_a_run_cannot_be_asked_is_one_line(runs, run, override, words):
+    faults = check("sample", [f"run={runs / run}", override], CONF)
+    assert len(faults) == 1, faults
+    assert "\n" not in faults[0]
+    assert all(word in faults[0] for word in words), faults[0]
+
+
+@pytest.mark.parametrize(("run", "argv"), ACCEPTED)
+def test_what_a_run_can_be_asked_has_no_fault(runs, run, argv):
+    assert check("sample", [f"run={runs / run}", *argv], CONF) == []
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate"])
+def test_a_sampler_that_the_runs_process_forbids_is_refused_by_name(runs, command):
+    faults = check(command, [f"run={runs / 'text'}", "sampler=edm"], CONF)
+    assert len(faults) == 2  # the sampler and its grid
+    assert all(
+        fault.startswith("sampler: ") and "Flow" in fault and "conf/sampler/edm.yaml" in fault for fault in faults
+    )
+    assert "sample_edm" in faults[0]
+    assert "karras" in faults[1]
+
+
+@pytest.mark.parametrize("sampler", ["edm", "euler", "heun", "ddim", "ddpm"])
+@pytest.mark.parametrize("process", ["flow", "edm"])
+def test_a_training_with_a_forbidden_pair_is_refused_while_composing(sampler, process):
+    argv = ["experiment=shapes_latent_diffusion", "first_stage=identity", f"process={process}", f"sampler={sampler}"]
+    faults = check("train", argv, CONF)
+    assert bool(faults) == (sampler == "edm" and process == "flow")
+    assert all(fault.startswith(("sampler: sample_edm", "sampler: karras")) for fault in faults)
+
+
+def test_a_parameterization_that_its_schedule_forbids_is_refused():
+    target = "process.parameterization._target_=darkroom.diffusion.parameterization.Eps"
+    [fault] = check("train", ["experiment=shapes_latent_diffusion", "first_stage=identity", target], CONF)
+    assert fault.startswith("process.parameterization: Eps")
+    assert "Flow" in fault
+
+
+def test_an_evaluation_says_what_it_misses(runs, tmp_path):
+    [gone] = check("evaluate", [f"run={runs / 'lost'}"], CONF)
+    assert "data.root=nowhere" in gone
+    [name] = check("evaluate", [f"run={runs / 'text'}", "out=empty"], CONF)
+    assert "out=empty" in name and ".json" in name
+    (tmp_path / "old.json").touch()
+    assert check("evaluate", [f"run={runs / 'text'}", "out=old.json"], CONF) == []
+    assert check("evaluate", [f"run={runs / 'autoencoder'}"], CONF) == []
+
+
+def test_a_new_run_starts_only_from_weights_of_its_own_stage(runs):
+    first = ["experiment=shapes_autoencoder"]
+    [fault] = check("train", [*first, f"init={runs / 'text'}"], CONF)
+    assert "the stage latent_diffusion, and this is autoencoder" in fault
+    assert check("train", [*first, f"init={runs / 'autoencoder'}"], CONF) == []
+    second = ["experiment=shapes_latent_diffusion", "first_stage=identity"]
+    [fault] = check("train", [*second, f"init={runs / 'untrained'}"], CONF)
+    assert "no checkpoint yet" in fault
+
+
+def test_a_name_goes_before_a_number():
+    reads = Reads.of({**LABEL, "names": ["1", "0", "zebra"]})
+    assert (reads.number("1"), reads.number("2"), reads.number("zebra"), reads.number("3")) == (0, 2, 2, None)
+
+
+def test_the_check_of_a_run_never_imports_torch(runs):
+    code = f"""
+import sys
+from pathlib import Path
+from darkroom.commands.checking.check import check
+assert check("sample", ["run={runs / "both"}", "prompt=a", "sampler=edm"], Path({str(CONF)!r}))
+assert not {{"torch", "lightning", "numpy", "wandb", "open_clip"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,92 @@
+"""What evaluate.py measures, of both stages, with a judge and without; and the file that it leaves."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from trained import asked, autoencoder_run, diffusion_run
+
+from darkroom.commands import measure as module
+from darkroom.commands.measure import measure
+from darkroom.keys import keys
+from darkroom.runs.folder import Run
+
+BEFORE = "before"
+
+
+def measured(run: Run, *argv: str) -> dict:
+    return measure(asked("evaluate", f"run={run.path}", "n=5", "batch_size=2", *argv))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures in two classes, without captions."""
+    image = keys(seed=0, purpose="pictures", places=range(20)).integers(256, (32, 32, 3)).byte().numpy()
+    for number, pixels in enumerate(image):
+        path = tmp_path / "pictures" / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return tmp_path / "pictures"
+
+
+def test_an_autoencoder_is_measured_beside_bicubic_and_under_the_judge(tmp_path, capsys):
+    run = autoencoder_run(tmp_path / "run")
+    result = measured(run)
+    assert json.loads((run.path / "evaluation.json").read_text()) == result
+    metrics = result["metrics"]
+    assert set(metrics) == {
+        "val_psnr", "val_ssim", "val_bicubic_psnr", "val_bicubic_ssim",
+        "prompt_accuracy_real", "prompt_accuracy_reconstructed",
+    }  # fmt: skip
+    assert metrics["val_psnr"] < metrics["val_bicubic_psnr"]  # it was never trained
+    assert result["protocol"]["validation_pictures"] == 6
+    said = capsys.readouterr().out
+    assert f"written to {run.path / 'evaluation.json'}\n" in said
+    assert "val_bicubic_psnr" in said
+
+
+def test_samples_are_judged_where_the_data_can_and_the_run_reads_text(tmp_path):
+    run = diffusion_run(tmp_path / "run")
+    result = measured(run, f"out={tmp_path / 'there' / 'e.json'}", "steps=3")
+    metrics = result["metrics"]
+    assert {"val_loss", "prompt_accuracy", "prompt_accuracy_held_out", "samples_per_second"} <= set(metrics)
+    assert not {"val_psnr", "val_ssim"} & set(metrics)  # there is no autoencoder to measure
+    assert 0 <= metrics["prompt_accuracy_low"] <= metrics["prompt_accuracy"] <= metrics["prompt_accuracy_high"] <= 1
+    assert result["protocol"]["num_steps"] == 3
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["e.json", "e.png"]
+    assert not (run.path / "evaluation.json").exists()
+
+
+def test_a_run_that_reads_no_text_is_not_held_against_prompts(tmp_path):
+    metrics = measured(diffusion_run(tmp_path / "run", captions=None))["metrics"]
+    assert "val_loss" in metrics
+    assert "prompt_accuracy" not in metrics
+
+
+def test_data_without_a_judge_leaves_the_losses(tmp_path, folder):
+    data = ["data=image_folder", f"data.root={folder}"]
+    run = diffusion_run(tmp_path / "run", data=data, captions=None, classes=("cat", "dog"))
+    assert set(measured(run)["metrics"]) == {"val_loss"}
+
+
+def test_the_loss_is_a_mean_over_pictures_whatever_the_batch(tmp_path):
+    run = diffusion_run(tmp_path / "run", captions=None)
+    ones = [measure(asked("evaluate", f"run={run.path}", "n=1", f"batch_size={size}")) for size in (1, 4)]
+    first, second = (each["metrics"]["val_loss"] for each in ones)
+    assert first == pytest.approx(second, rel=1e-5)
+
+
+def test_an_evaluation_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    run = diffusion_run(tmp_path / "run")
+    (run.path / "evaluation.json").write_text(BEFORE)
+
+    def broken(*_: object) -> dict:
+        raise RuntimeError("no power")
+
+    monkeypatch.setattr(module, "judged_samples", broken)
+    with pytest.raises(RuntimeError):
+        measured(run)
+    assert (run.path / "evaluation.json").read_text() == BEFORE
+    assert torch.is_grad_enabled()
