@@ -116,6 +116,30 @@ def test_without_an_experiment_they_are_listed(conf, tmp_path, capsys):
     assert list(experiments(conf)) == ["second", "small"]
 
 
+def test_help_tells_keys_defaults_and_options(conf, tmp_path, capsys):
+    assert run(conf, "--help") == run(conf, "-h", "experiment=small") == 0
+    said = capsys.readouterr().out
+    assert "A small autoencoder for tests." in said
+    assert "  batch_size=64\n" in said
+    assert "  logger       csv, wandb\n" in said
+    assert not SEEN
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_hydra_cannot_write_to_is_refused(conf, tmp_path, capsys):
+    assert run(conf, "experiment=small", "logs=${old}") == 2
+    assert "logs=${old}: Hydra cannot write" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resumed_run_asks_no_more_for_the_weights_it_began_with(conf):
+    assert run(conf, "experiment=small", "run_id=first") == 0
+    config, folder = SEEN.pop()
+    (Path(folder) / "config.yaml").write_text(yaml.safe_dump({**config, "init": "gone"}))
+    assert run(conf, f"resume={folder}", "max_steps=20") == 0
+    assert SEEN[0][0]["init"] == "gone"
+
+
 def test_a_mistake_is_told_on_stderr_and_nothing_is_written(conf, tmp_path, capsys):
     assert run(conf, "experiment=small", "batch_size=0", "sede=1") == 2
     said = capsys.readouterr()

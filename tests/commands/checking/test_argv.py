@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from darkroom.build import escaped
-from darkroom.commands.checking.argv import PATHS, TEXTS, quoted, read, readable, rewrite, shown
+from darkroom.commands.checking.argv import NULLABLE, TEXTS, quoted, read, readable, rewrite, shown
 from darkroom.keys import permutation
 
 NASTY = [
@@ -27,10 +27,10 @@ def arrived(override: str) -> object:
 
 
 @pytest.mark.parametrize("text", NASTY)
-@pytest.mark.parametrize("key", ["prompt", "first_stage.path"])
+@pytest.mark.parametrize("key", ["prompt", "label", "first_stage.path"])
 def test_free_text_arrives_as_typed(text, key):
-    if key in PATHS and text == "null":
-        pytest.skip("of a path, null is None")
+    if key in NULLABLE and text == "null":
+        pytest.skip("of a path or a class, null is None")
     assert arrived(read([f"{key}={text}"]).overrides[0]) == text
     assert arrived(rewrite(f"+{key}={text}")) == text
 
@@ -57,8 +57,8 @@ def test_an_escaped_text_survives_a_yaml_file(tmp_path):
             assert OmegaConf.load(tmp_path / "config.yaml").value == text
 
 
-@pytest.mark.parametrize("key", PATHS)
-def test_null_stays_none_for_paths(key):
+@pytest.mark.parametrize("key", NULLABLE)
+def test_null_stays_none_for_paths_and_classes(key):
     assert arrived(rewrite(f"{key}=null")) is None
 
 

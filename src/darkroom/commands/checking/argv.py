@@ -17,7 +17,8 @@ from hydra.errors import HydraException
 from darkroom.build import escaped
 
 TEXTS = ("prompt", "negative_prompt", "run_id")
-PATHS = ("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs")  # null stays None
+PATHS = ("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs")
+NULLABLE = ("label", *PATHS)  # null stays None
 
 SHOWS = ("hydra_help", "cfg", "info", "shell_completion")  # flags that print and run nothing
 _STRUCTURE = set("[]{}()'\"")  # a value with these that Hydra cannot read is a mistake, not a text
@@ -88,9 +89,9 @@ def rewrite(override: str, sweep: bool = False) -> str:
     ``sweep``: after ``-m`` a free text that Hydra can read stays Hydra's, so that ``prompt=cat,dog`` is two jobs.
     """
     key, equals, value = override.partition("=")
-    if not equals or (name(override) in PATHS and value == "null"):
+    if not equals or (name(override) in NULLABLE and value == "null"):
         return override
-    if name(override) in TEXTS + PATHS:
+    if name(override) in TEXTS + NULLABLE:
         return override if sweep and readable(override) else f"{key}={quoted(value)}"
     text = not readable(override) and not _STRUCTURE & set(value)
     return f"{key}={quoted(value)}" if text else override
