@@ -75,7 +75,7 @@ def settings(generator: Generator, config: DictConfig) -> str:
     plan, device = generator.plan, next(generator.model.parameters()).device
     scale = getattr(generator.guidance, "scale", None)
     parts = [
-        f"{config.n} pictures",
+        f"{config.n} picture{'' if config.n == 1 else 's'}",
         f"{plan.num_steps} steps of {sampler_name(generator)}",
         f"seed {config.seed}",
         f"on {device}",
