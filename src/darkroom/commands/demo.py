@@ -1,4 +1,4 @@
-"""``make demo``: autoencoder, latent diffusion, evaluation and samples on drawn shapes, by the commands a user would type.
+"""``make demo``: autoencoder, latent diffusion, evaluation and samples on drawn shapes, by the commands a user types.
 
 Ends by naming ``logs/demo/samples.png``, ``logs/demo/reconstructions.png`` and ``logs/demo/summary.json``.
 """
@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ PROMPT = "a red circle above a small blue square"
 
 
 def main(overrides: list[str] | None = None) -> int:
-    """Runs the four commands in turn; ``overrides`` go to both trainings. The exit code is that of the first failure."""
+    """Runs the four commands in turn, ``overrides`` go to both trainings; the exit code is the first failure's."""
     stamp = f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
     autoencoder, diffusion = (Run(LOGS / stage / stamp) for stage in ("autoencoder", "latent_diffusion"))
     common = [f"logs={LOGS}", f"run_id={stamp}", *(overrides or [])]
@@ -31,6 +32,7 @@ def main(overrides: list[str] | None = None) -> int:
             "train.py",
             "experiment=shapes_latent_diffusion",
             f"first_stage.path={autoencoder.path}",
+            f"compile={can_compile()}",
             *common,
         ],
         "evaluation": ["evaluate.py", f"run={diffusion.path}"],
@@ -77,6 +79,12 @@ def finish(autoencoder: Run, diffusion: Run, seconds: dict[str, float]) -> None:
         "PSNR {:.1f} dB; the judge reads {:.1%} of samples as asked, {:.1%} of held-out combinations, {:.1%} of real "
         "pictures; {:.0f} s".format(summary["val_psnr"], *shares, summary["seconds"])
     )
+
+
+def can_compile() -> bool:
+    """Whether torch.compile finds what it wants on a CPU: a C++ compiler and Python's headers."""
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    return header.exists() and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
 
 def _root() -> Path:

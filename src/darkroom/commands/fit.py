@@ -13,9 +13,10 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from darkroom.autoencoding.first_stage import copy_artifact
-from darkroom.build import build
+from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
 from darkroom.commands.console import console
+from darkroom.commands.initialise import initialise
 from darkroom.conditioning.auto import resolve
 from darkroom.contracts import PictureSource
 from darkroom.keys import module_seed
@@ -40,6 +41,8 @@ def fit(config: DictConfig) -> None:
 
     torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
     stage: Stage = build(config.stage)
+    if config.get("init") is not None and run.latest() is None:
+        initialise(stage.model, config)
     if config.compile:
         stage.compile_networks()
     trainer: Trainer = build(
@@ -69,12 +72,12 @@ def completed(config: DictConfig, source: PictureSource, run: Run) -> DictConfig
     with open_dict(config):
         if config.get("conditioner") is not None:
             node, line = resolve(config.conditioner, source.split("train").captions, source.classes)
-            config.conditioner = node
+            config.conditioner = literal(node)
             if line:
                 console.print(line, soft_wrap=True)
         if OmegaConf.select(config, "first_stage.path"):
             copy_artifact(config.first_stage.path, run.first_stage)
-            config.first_stage.path = str(run.first_stage)
+            config.first_stage.path = escaped(str(run.first_stage))
     return config
 
 
