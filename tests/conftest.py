@@ -1,5 +1,7 @@
-"""For all tests: Weights & Biases keeps to this machine."""
+"""For all tests: nothing leaves this machine, and nothing is fetched."""
 
 import os
 
-os.environ["WANDB_MODE"] = "offline"  # before anything imports wandb; processes that tests start inherit it
+# Before anything imports the libraries that read these; processes that tests start inherit them.
+os.environ["WANDB_MODE"] = "offline"
+os.environ["HF_HUB_OFFLINE"] = "1"
