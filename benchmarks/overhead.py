@@ -164,9 +164,8 @@ def main() -> None:
             )
     wall, cpu = (statistics.median(column) for column in zip(*ratios, strict=True))
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.runs} runs of {options.steps} steps")
-    print(
-        f"over a bare loop: {wall:+.1%} wall, {cpu:+.1%} CPU; waiting for data: {statistics.median(waits):.2%} of a step"
-    )
+    wait = statistics.median(waits)
+    print(f"over a bare loop: {wall:+.1%} wall, {cpu:+.1%} CPU; {wait:.2%} of a step goes into waiting for data")
 
 
 if __name__ == "__main__":

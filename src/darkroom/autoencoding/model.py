@@ -9,6 +9,7 @@ from darkroom.contracts import Posterior
 from darkroom.keys import Keys
 
 
+@runtime_checkable
 class PictureEncoder(Protocol):
     """Picture to the numbers a bottleneck makes a latent of; a torch module."""
 
@@ -18,6 +19,7 @@ class PictureEncoder(Protocol):
     def __call__(self, picture: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b m h w"]: ...
 
 
+@runtime_checkable
 class PictureDecoder(Protocol):
     """Latent to picture; a torch module."""
 
