@@ -71,21 +71,20 @@ def test_a_first_stage_of_another_hash_is_refused(whole, tmp_path):
         train(cut.path, DIFFUSION, *STEPS)
 
 
-def test_two_accumulated_halves_are_one_batch(whole):
-    """The same places of the global batch, so the same noise: only the order of sums differs."""
-    halves = train(
-        whole.path.with_name("halves"),
-        DIFFUSION,
-        *STEPS,
-        "trainer.accumulate_grad_batches=2",
-        "trainer.val_check_interval=8",
-    )
-    one, two = checkpoint(whole), checkpoint(halves)
-    assert one["global_step"] == two["global_step"] == 8
-    for name, weight in one["state_dict"].items():
-        torch.testing.assert_close(two["state_dict"][name], weight, rtol=2e-3, atol=2e-4, msg=name)
-    losses = [[float(row[1]) for row in rows(run, "train/loss")] for run in (whole, halves)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+def test_two_accumulated_halves_are_one_batch(tmp_path):
+    """The same places of the global batch, so the same noise: only the order of sums differs.
+
+    Adam's eps is far above rounding, which a gradient that should be zero (the keys' bias) would else be divided by.
+    """
+    common = ["max_steps=6", "optimizer.eps=0.001", "trainer.val_check_interval=100"]
+    one = train(tmp_path / "one", DIFFUSION, *common)
+    two = train(tmp_path / "two", DIFFUSION, *common, "trainer.accumulate_grad_batches=2")
+    first, second = checkpoint(one), checkpoint(two)
+    assert first["global_step"] == second["global_step"] == 6
+    for name, weight in first["state_dict"].items():
+        torch.testing.assert_close(second["state_dict"][name], weight, rtol=1e-4, atol=1e-6, msg=name)
+    losses = [[float(loss) for _, loss in rows(run, "train/loss")] for run in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5) and len(losses[0]) == 3
 
 
 def test_samples_and_validations_leave_their_traces(whole):
