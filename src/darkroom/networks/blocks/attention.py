@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 # Up to this many keys two written-out products beat the CPU's fused kernel in bf16 (benchmarks/attention.py): a
-# training step of attention took 0.1 to 0.6 of its time, and 1.4 of it at 256 keys. In float32 the two are about as quick.
+# training step took 0.1 to 0.6 of its time, and 1.4 of it at 256 keys. In float32 the two are about as quick.
 WRITTEN_OUT_KEYS = 128
 
 
