@@ -1,9 +1,11 @@
-"""A DiT between convolutions: tokens decide what is where, convolutions at the latent's own resolution draw it.
+"""A network framed by convolutions: its tokens decide what is where, convolutions at the latent's resolution draw it.
 
 A token of a plain DiT stands for a square of latents, and has to learn every shape at every offset within it.
 Convolutions before and after, around which a skip leads, know offsets by their nature (as in hourglass transformers and
 U-ViT, Bao et al. 2022). Axes: b batch, c channels, l local width, h w latent sides.
 """
+
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -11,7 +13,6 @@ from torch import Tensor, nn
 
 from darkroom.contracts import Condition, ConditionSpec
 from darkroom.networks.blocks.embedding import TimeEmbedding
-from darkroom.networks.dit import DiT
 
 _GROUPS = 8
 
@@ -25,8 +26,7 @@ class LocalBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.modulation = nn.Linear(width, 2 * channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        silence(self.conv2)
 
     def forward(self, x: Float[Tensor, "b l h w"], c: Float[Tensor, "b d"]) -> Float[Tensor, "b l h w"]:
         scale, shift = self.modulation(c)[:, :, None, None].chunk(2, dim=1)
@@ -34,13 +34,15 @@ class LocalBlock(nn.Module):
         return x + self.conv2(F.silu(h * (1 + scale) + shift))
 
 
-class LocalDiT(nn.Module):
-    """Predicts a process's target for latents ``[b c h w]``; h and w are multiples of ``patch``.
+class Framed(nn.Module):
+    """Predicts a process's target for latents ``[b c h w]``, by ``inner`` between convolutions.
 
     Args:
-        channels, condition, width, depth, heads, patch, mlp_ratio: as :class:`~darkroom.networks.dit.DiT`'s.
+        channels: of the latent, in and out.
+        condition: what the conditioner gives; the convolutions read its vector, ``inner`` all that it can.
+        inner: a network but for its channels and condition, such as a DiT; it sees ``local_width`` channels.
         local_width: channels of the convolutions, a multiple of 8.
-        local_blocks: residual blocks before the DiT, and after it.
+        local_blocks: residual blocks before ``inner``, and after it.
     """
 
     def __init__(
@@ -48,27 +50,23 @@ class LocalDiT(nn.Module):
         channels: int,
         condition: ConditionSpec,
         *,
-        width: int = 384,
-        depth: int = 12,
-        heads: int = 6,
-        patch: int = 2,
-        mlp_ratio: float = 4.0,
+        inner: Callable[..., nn.Module],
         local_width: int = 64,
         local_blocks: int = 2,
     ):
         super().__init__()
         if local_width % _GROUPS:
             raise ValueError(f"network.local_width={local_width} must be a multiple of {_GROUPS}")
+        width = 4 * local_width  # of the time embedding, as in the U-Nets of ADM
         self.time = TimeEmbedding(width)
         self.vector = nn.Linear(condition.vector, width) if condition.vector else None
         self.conv_in = nn.Conv2d(channels, local_width, 3, padding=1)
         self.before = nn.ModuleList(LocalBlock(local_width, width) for _ in range(local_blocks))
-        self.dit = DiT(local_width, condition, width=width, depth=depth, heads=heads, patch=patch, mlp_ratio=mlp_ratio)
+        self.inner = inner(channels=local_width, condition=condition)
         self.after = nn.ModuleList(LocalBlock(local_width, width) for _ in range(local_blocks))
         self.norm = nn.GroupNorm(_GROUPS, local_width)
         self.conv_out = nn.Conv2d(local_width, channels, 3, padding=1)
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        silence(self.conv_out)
 
     def forward(
         self, x: Float[Tensor, "b c h w"], time: Float[Tensor, " b"], condition: Condition
@@ -80,7 +78,13 @@ class LocalDiT(nn.Module):
         h = self.conv_in(x)
         for block in self.before:
             h = block(h, c)
-        h = h + self.dit(h, time, condition)
+        h = h + self.inner(h, time, condition)
         for block in self.after:
             h = block(h, c)
         return self.conv_out(F.silu(self.norm(h)))
+
+
+def silence(layer: nn.Module) -> None:
+    """Has a layer answer zero until it has learnt something."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)

@@ -1,17 +1,20 @@
-"""A DiT between convolutions."""
+"""A network framed by convolutions."""
+
+from functools import partial
 
 import pytest
 import torch
 
 from darkroom.contracts import Condition, ConditionSpec
 from darkroom.keys import keys
-from darkroom.networks.local_dit import LocalBlock, LocalDiT
+from darkroom.networks.dit import DiT
+from darkroom.networks.framed import Framed, LocalBlock
 
 
-def network(**changed) -> LocalDiT:
+def network(**changed) -> Framed:
     torch.manual_seed(0)
-    sizes = {"width": 32, "depth": 1, "heads": 2, "patch": 2, "local_width": 16, "local_blocks": 1} | changed
-    return LocalDiT(3, ConditionSpec(tokens=8, vector=8), **sizes)
+    inner = partial(DiT, width=32, depth=1, heads=2, patch=2)
+    return Framed(3, ConditionSpec(tokens=8, vector=8), inner=inner, **{"local_width": 16, "local_blocks": 1} | changed)
 
 
 def inputs() -> tuple[torch.Tensor, torch.Tensor, Condition]:
@@ -24,7 +27,7 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor, Condition]:
     return draws.normal((3, 8, 8)), torch.tensor([100.0, 900.0]), condition
 
 
-def woken(net: LocalDiT) -> LocalDiT:
+def woken(net: Framed) -> Framed:
     """Nothing at zero any more."""
     with torch.no_grad():
         for parameter in net.parameters():
