@@ -19,7 +19,8 @@ from darkroom.runs.folder import Run
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 SHAPES = ["data.train_size=12", "data.validation_size=6"]
-SMALL = ["network.width=16", "network.depth=1", "network.heads=2", "network.patch=8", "sampler.num_steps=2"]
+SIZES = ["network.width=16", "network.depth=1", "network.heads=2", "network.patch=8"]
+SMALL = ["network=dit_small", *SIZES, "sampler.num_steps=2"]
 READER = ["conditioner.text.width=16", "conditioner.text.heads=1", "conditioner.class_label.width=16"]
 AUTOENCODER = ["autoencoder=kl_f8_small", "autoencoder.encoder.width=16", "autoencoder.decoder.width=16"]
 
