@@ -6,12 +6,12 @@ from darkroom.data.shapes.source import Shapes
 
 def test_the_sentences_read_as_people_write_them():
     red, blue = Wanted("red", "circle"), Wanted("blue", "square", "small")
-    orange = Wanted("orange", "star")
+    orange = Wanted("orange", "cross")
     assert caption(Requirement((blue,))) == "a small blue square"
     assert caption(Requirement((red, blue), ("above",))) == "a red circle above a small blue square"
     assert (
         caption(Requirement((red, blue, orange), ("above", "left of")))
-        == "a red circle above a small blue square and left of an orange star"
+        == "a red circle above a small blue square and left of an orange cross"
     )
 
 

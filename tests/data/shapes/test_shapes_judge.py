@@ -128,7 +128,7 @@ def test_agreement_tells_the_attributes_apart():
     assert parts("a red circle left of a blue square") == {"relation"}
     assert parts("a small red circle above a blue square") == {"size"}
     assert parts("a blue circle above a red square") == {"pairs", "size", "relation"}
-    assert parts("a red star above a blue square") == {"shape", "pairs", "size", "relation"}
+    assert parts("a red cross above a blue square") == {"shape", "pairs", "size", "relation"}
     assert parts("a red circle") == {"count", "colour", "shape", "pairs", "size", "relation"}
     unreadable = agreement(Reading((), "no shape"), parse("a red circle"))
     assert not any(vars(unreadable).values())

@@ -2,7 +2,7 @@
 
     a small red circle
     a red circle above a small blue square
-    a red circle above a small blue square and left of a large green star
+    a red circle above a small blue square and left of a large green cross
 
 Relations are those of the first shape to the others. A size that is not said may be any.
 """

@@ -32,7 +32,7 @@ from darkroom.keys import Keys
 MOST = 3  # shapes in a picture
 _MARGIN = 2 / 64  # to the edge of the picture
 _GAP = 5 / 64  # between shapes
-_RADII = np.array([[8.0, 9.3], [11.8, 12.9]]) / 64  # small, large; two of the widest large shapes just fit side by side
+_RADII = np.array([[8.4, 9.6], [11.8, 12.9]]) / 64  # small, large; two of the widest large shapes just fit side by side
 _LEAN = 0.5  # the offset across a relation's axis, as a share of that along it, is at most this
 _JITTER = np.array([0.04, 0.03, 0.03])  # at most, of a shape's lightness and of both axes of its chroma
 

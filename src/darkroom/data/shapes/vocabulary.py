@@ -25,7 +25,7 @@ PALETTE: dict[str, tuple[int, int, int]] = {
     "pink": (248, 84, 188),
 }
 COLOURS: Words = tuple(PALETTE)
-SHAPES: Words = ("circle", "square", "triangle", "star")
+SHAPES: Words = ("circle", "square", "triangle", "cross")
 SIZES: Words = ("small", "large")
 RELATIONS: Words = ("above", "below", "left of", "right of")  # a relation and its inverse are neighbours: i ^ 1
 
@@ -47,7 +47,7 @@ def palette() -> Float[np.ndarray, "colours 3"]:
 def kept_out_pairs() -> Bool[np.ndarray, " pairs"]:
     """True for pairs that training never shows: one colour of each shape, all different.
 
-    Orange circles, green squares, blue triangles, pink stars.
+    Orange circles, green squares, blue triangles, pink crosses.
     """
     colour, shape = np.divmod(np.arange(PAIRS), len(SHAPES))
     return colour == 2 * shape + 1
