@@ -70,11 +70,9 @@ def test_a_resumed_run_needs_nothing_but_its_folder(conf, tmp_path):
     assert again == {**config, "resume": str(moved), "max_steps": 20, "trainer": trainer, "lr_schedule": schedule}
 
 
-def test_a_moved_run_resumes_with_its_own_copy_of_the_first_stage(conf, tmp_path):
+def test_a_moved_run_resumes_with_its_own_copy_of_the_first_stage(conf, tmp_path, artifact):
     for folder in ("artifact", "moved/first_stage"):
-        (tmp_path / folder).mkdir(parents=True)
-        for name in ("latents.json", "HASH"):
-            (tmp_path / folder / name).touch()
+        artifact(tmp_path / folder)
     assert run(conf, "experiment=second", "first_stage.path=artifact", "run_id=first") == 0
     Path(SEEN.pop()[1], "config.yaml").rename(tmp_path / "moved" / "config.yaml")
     (tmp_path / "artifact").rename(tmp_path / "gone")
@@ -98,6 +96,15 @@ def test_a_resume_refuses_what_would_break_it(conf, capsys):
     [line] = capsys.readouterr().err.splitlines()
     assert "max_steps?" in line
     assert not SEEN
+
+
+def test_processes_that_torchrun_starts_must_name_the_run_that_they_share(conf, monkeypatch, capsys):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert run(conf, "experiment=small") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("run_id: ")
+    assert run(conf, "experiment=small", "run_id=ours") == 0
+    assert len(SEEN) == 1
 
 
 def test_flags_that_show_start_nothing(conf, tmp_path, capsys):

@@ -17,6 +17,7 @@ from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
 from darkroom.commands.console import console
 from darkroom.commands.initialise import initialise
+from darkroom.commands.processes import joined
 from darkroom.conditioning.auto import resolve
 from darkroom.contracts import PictureSource
 from darkroom.keys import module_seed
@@ -30,21 +31,13 @@ from darkroom.stages.base import Stage
 def fit(config: DictConfig) -> None:
     """Trains what ``config`` describes, in Hydra's output folder, from its newest checkpoint where there is one.
 
-    Raises ValueError or OSError with one line for what only data and weights can tell.
+    Of several processes, each of which comes here, the first alone writes and speaks. Raises ValueError or OSError with
+    one line for what only data and weights can tell.
     """
     keep_freed_memory()
     quieten()
     run = Run(Path(HydraConfig.get().runtime.output_dir))
     source = build(config.data)
-    config = completed(config, source, run)
-    run.write_config(config)
-
-    torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
-    stage: Stage = build(config.stage)
-    if config.get("init") is not None and run.latest() is None:
-        initialise(stage.model, config)
-    if config.compile:
-        stage.compile_networks()
     trainer: Trainer = build(
         config.trainer,
         callbacks=callbacks(config, source),
@@ -52,10 +45,20 @@ def fit(config: DictConfig) -> None:
         plugins=[AtomicCheckpointIO()],
         default_root_dir=run.path,
     )
-    for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(OmegaConf.load(run.path / "config.yaml")))  # type: ignore[arg-type]
+    console.quiet = not trainer.is_global_zero
+    config = completed(config, source)
+    if trainer.is_global_zero:
+        config = prepared(config, run, trainer.loggers)
+
+    torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
+    stage: Stage = build(config.stage)
+    if config.get("init") is not None and run.latest() is None:
+        initialise(stage.model, config)
+    if config.compile:
+        stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
-    trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
+    with joined(run):
+        trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
     if trainer.is_global_zero:
         close(run, trainer.loggers)
 
@@ -66,8 +69,8 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
 
 
-def completed(config: DictConfig, source: PictureSource, run: Run) -> DictConfig:
-    """The config with what data and artifact decide filled in, so that it rebuilds everything by itself."""
+def completed(config: DictConfig, source: PictureSource) -> DictConfig:
+    """The config with what the data decide filled in."""
     config = config.copy()
     with open_dict(config):
         if config.get("conditioner") is not None:
@@ -75,9 +78,17 @@ def completed(config: DictConfig, source: PictureSource, run: Run) -> DictConfig
             config.conditioner = literal(node)
             if line:
                 console.print(line, soft_wrap=True)
-        if OmegaConf.select(config, "first_stage.path"):
-            copy_artifact(config.first_stage.path, run.first_stage)
-            config.first_stage.path = escaped(str(run.first_stage))
+    return config
+
+
+def prepared(config: DictConfig, run: Run, loggers: Sequence[Logger]) -> DictConfig:
+    """The config with the run's own copy of the artifact; the run is written down, so that it rebuilds itself."""
+    if OmegaConf.select(config, "first_stage.path"):
+        copy_artifact(config.first_stage.path, run.first_stage)
+        config.first_stage.path = escaped(str(run.first_stage))
+    run.write_config(config)
+    for logger in loggers:
+        logger.log_hyperparams(OmegaConf.to_container(OmegaConf.load(run.path / "config.yaml")))  # type: ignore[arg-type]
     return config
 
 

@@ -1,6 +1,7 @@
 """What every command does first: say how it is used, check everything, and only then let Hydra start the work."""
 
 import datetime
+import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ def enter(
             print(help_text(command, conf))
             return 0
         if arguments.shows:
-            return start(Space(conf, command), command, arguments.argv, task)
+            return start(Space(conf, command), arguments.argv, task)
     except ValueError as error:
         return report([str(error)])
     if not {name(each) for each in arguments.overrides} & set(wants):
@@ -48,14 +49,18 @@ def enter(
         run = arguments.value("resume")
         assert run is not None
         overrides = [*kept_overrides(arguments), *hydra_overrides(run, conf)]
-        return start(run_space(run), command, [*arguments.flags, *overrides], task)
-    return start(Space(conf, command), command, [*arguments.argv, *_run_id(command, arguments)], task)
+        return start(run_space(run), [*arguments.flags, *overrides], task)
+    try:
+        run_id = _run_id(command, arguments)
+    except ValueError as error:
+        return report([str(error)])
+    return start(Space(conf, command), [*arguments.argv, *run_id], task)
 
 
-def start(space: Space, command: str, argv: Sequence[str], task: Callable[[DictConfig], None]) -> int:
+def start(space: Space, argv: Sequence[str], task: Callable[[DictConfig], None]) -> int:
     """Hand over to hydra.main, with ``argv`` as Hydra reads it."""
     before = sys.argv
-    sys.argv = [f"{command}.py", *argv]
+    sys.argv = [before[0], *argv]
     try:
         hydra.main(version_base="1.3", config_path=str(space.folder.resolve()), config_name=space.name)(task)()
     except ERRORS as error:
@@ -68,9 +73,15 @@ def start(space: Space, command: str, argv: Sequence[str], task: Callable[[DictC
 
 
 def _run_id(command: str, arguments: Arguments) -> list[str]:
-    """``run_id=<time>-<experiment>-<4 hex>`` where none is given; in a sweep each job's number follows."""
+    """``run_id=<time>-<experiment>-<4 hex>`` where none is given; in a sweep each job's number follows.
+
+    Raises ValueError for one of several processes that were started by somebody else, such as torchrun: each would make
+    a name of its own.
+    """
     if command != "train" or arguments.value("run_id") is not None:
         return []
+    if "LOCAL_RANK" in os.environ:
+        raise ValueError("run_id: several processes were started (LOCAL_RANK is set) and must share a run; name it")
     now, mark = datetime.datetime.now(), secrets.token_hex(2)
     if arguments.multirun:  # Hydra fills in what differs from job to job
         return [f"run_id={now:%Y%m%d-%H%M%S}-${{hydra:runtime.choices.experiment}}-{mark}-${{hydra:job.num}}"]

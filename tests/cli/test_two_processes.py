@@ -1,0 +1,93 @@
+"""Two real processes train as one: the same weights, and one run that the first alone writes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from darkroom.autoencoding.first_stage import read_hash
+from darkroom.commands import train
+from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.folder import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMON = [
+    "data.train_size=12",
+    "data.validation_size=5",
+    "resolution=32",
+    "batch_size=4",
+    "max_steps=3",
+    "trainer.precision=32-true",
+    "trainer.accelerator=cpu",
+    "trainer.log_every_n_steps=1",
+    "trainer.val_check_interval=3",
+    "optimizer.eps=1.0e-3",  # else Adam makes a whole step of a rounding error in a gradient near zero
+    "lr_schedule.warmup_steps=1",
+    "callback.throughput=null",
+]
+AUTOENCODER = [
+    "experiment=shapes_autoencoder",
+    "autoencoder=kl_f8_small",
+    *(f"autoencoder.{part}.width=16" for part in ("encoder", "decoder")),
+]
+DIFFUSION = [
+    "experiment=shapes_latent_diffusion",
+    "network=dit_small",
+    *("network.width=16", "network.depth=1", "network.heads=2", "network.patch=2"),
+    "conditioner.text.width=16",
+    "conditioner.text.heads=2",
+    "sampler.num_steps=2",
+    "callback.samples.n=2",
+]
+
+
+def trained_by_two(logs: Path, *recipe: str) -> tuple[Run, str]:
+    """The run of a real command that starts a second process, and what both said."""
+    command = [sys.executable, str(ROOT / "train.py"), *recipe, f"logs={logs}", "trainer=ddp", "trainer.devices=2"]
+    done = subprocess.run([*command, *COMMON], cwd=logs.parent, capture_output=True, text=True, timeout=500)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-3000:]
+    (stage,) = logs.iterdir()
+    (folder,) = stage.iterdir()  # one, though the name that train.py makes holds a random part
+    return Run(folder), said
+
+
+def trained_by_one(logs: Path, *recipe: str) -> Run:
+    assert train.main([*recipe, f"logs={logs}", "run_id=one", *COMMON], ROOT / "conf") == 0
+    (stage,) = logs.iterdir()
+    return Run(stage / "one")
+
+
+def assert_same_training(run: Run, alone: Run) -> None:
+    """Weights, their average and what was measured differ by the order of sums alone."""
+    first, second = (AtomicCheckpointIO().load_checkpoint(each.trained()) for each in (run, alone))
+    assert first["global_step"] == second["global_step"] == 3
+    torch.testing.assert_close(first["state_dict"], second["state_dict"], rtol=1e-5, atol=1e-6)
+    averages = (each["callbacks"]["EMA"]["weights"] for each in (first, second))
+    torch.testing.assert_close(*averages, rtol=1e-5, atol=1e-6)
+    values = [{key: each.summary[key] for key in each.summary if "/" in key} for each in (run, alone)]
+    names = {key for key in values[0] if key.startswith(("train/", "val/", "gradient_norm"))}
+    assert {"train/loss", "train/lr"} < names
+    assert {key: values[0][key] for key in names} == pytest.approx({key: values[1][key] for key in names}, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_train_both_stages_as_one_does(tmp_path):
+    autoencoder, said = trained_by_two(tmp_path / 'logs, "both" [x]', *AUTOENCODER, "logger=csv")
+    assert len(re.findall(r"^the run:", said, re.MULTILINE)) == 1
+    alone = trained_by_one(tmp_path / "alone", *AUTOENCODER, "logger=csv")
+    assert_same_training(autoencoder, alone)
+
+    latents = f"stage.latents={tmp_path / 'latents'}"
+    given = [f"first_stage.path={autoencoder.path}", latents]
+    diffusion, said = trained_by_two(tmp_path / "diffusion", *DIFFUSION, *given)
+    alone = trained_by_one(tmp_path / "alone too", *DIFFUSION, *given, "logger=csv")
+    assert_same_training(diffusion, alone)
+    assert len(re.findall(r"^conditioner=auto takes text", said, re.MULTILINE)) == 1
+    assert len(list((diffusion.path / "wandb").glob("offline-run-*"))) == 1
+    assert read_hash(diffusion.first_stage) == read_hash(autoencoder.first_stage)
+    assert len(list((tmp_path / "latents").rglob("*"))) == 4  # a file and its folder for each split, no drafts
