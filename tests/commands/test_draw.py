@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from trained import asked, diffusion_run
+from trained import CONF, asked, diffusion_run
 
 from darkroom.commands.draw import draw
+from darkroom.commands.sample import main
 from darkroom.data.captions import read_captions
 from darkroom.runs.folder import Run
 
@@ -70,6 +71,15 @@ def test_what_is_written_is_read_back_as_a_captioned_folder(text_run, tmp_path, 
     said = capsys.readouterr().out
     assert f"drawing: {prompt}" in said
     assert f"together: {folder / 'grid.png'}\n" in said  # a long path is not wrapped
+
+
+def test_a_negative_prompt_is_refused_by_a_run_of_classes_on_data_with_captions(class_run, tmp_path, capsys):
+    argv = [f"run={class_run.path}", "negative_prompt=a dog", f"out={tmp_path / 'out'}"]
+    assert main(argv, CONF) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("negative_prompt=a dog: the run reads no text")
+    with pytest.raises(ValueError, match="negative_prompt=a dog: the run has no text condition"):
+        draw(asked("sample", *argv))  # as a program calls it, without the check of the command line
 
 
 def test_words_that_training_never_saw_and_text_that_is_cut_are_warned_of(text_run, tmp_path, capsys):

@@ -53,6 +53,9 @@ class Letters(nn.Module):
             counts = torch.where(drop[:, None], 0.0, counts)
         return Condition(vector=self.layer(counts))
 
+    def unknown_words(self, captions):  # noqa: ARG002
+        return []
+
 
 class Counted(DiT):
     """Remembers how many samples each call had."""
@@ -157,9 +160,11 @@ def test_a_negative_prompt_takes_the_place_of_no_condition():
     torch.testing.assert_close(same, generator(Letters(), scale=1.0).latents(prompts, starts(4)), rtol=1e-4, atol=1e-4)
 
 
-def test_a_negative_prompt_where_no_text_steers_is_refused():
-    with pytest.raises(ValueError, match="negative_prompt=a dog"):
-        generator().latents(labels(2), starts(2), negative="a dog")
+@pytest.mark.parametrize("conditioner", [ClassLabel(3, 8), NoCondition()])
+def test_a_negative_prompt_where_no_text_steers_is_refused_though_the_data_has_captions(conditioner):
+    prompts = replace(labels(2), caption=("a cat",) * 2)
+    with pytest.raises(ValueError, match="negative_prompt=a dog: the run has no text condition"):
+        generator(conditioner).latents(prompts, starts(2), negative="a dog")
 
 
 def test_a_model_without_conditions_draws_as_many_pictures_as_there_are_keys():

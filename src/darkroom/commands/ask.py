@@ -1,7 +1,6 @@
 """Under which conditions ``sample.py`` draws: what was asked for, or what training saw."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -10,6 +9,7 @@ from torch import nn
 from darkroom.commands.checking.trained import Reads
 from darkroom.commands.console import console
 from darkroom.commands.load import load_source
+from darkroom.conditioning.words import text_readers
 from darkroom.contracts import Prompts
 from darkroom.keys import permutation
 from darkroom.runs.folder import Run
@@ -62,7 +62,7 @@ def say_conditions(config: DictConfig, words: Sequence[str] | None) -> None:
 
 def warn_of_words(conditioner: nn.Module, config: DictConfig) -> None:
     """One line each for words that say nothing to the run, and for text that is too long for it to read."""
-    readers: list[Any] = [part for part in conditioner.modules() if hasattr(part, "unknown_words")]
+    readers = text_readers(conditioner)
     for key in ("prompt", "negative_prompt"):
         text = config[key]
         for reader in readers if text is not None else []:

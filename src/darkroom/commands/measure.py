@@ -15,6 +15,7 @@ from darkroom.commands.console import console, progress
 from darkroom.commands.draw import configured, sampler_name
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
+from darkroom.conditioning.words import text_readers
 from darkroom.contracts import FirstStage, Judged, PictureDataset, Prompts, to_float, to_uint8
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
@@ -112,7 +113,7 @@ def prompts_of(pictures: PictureDataset, indices: range) -> Prompts:
 
 def reads_text(generator: Generator) -> bool:
     """Whether a judge can hold samples against prompts."""
-    return any(hasattr(part, "unknown_words") for part in generator.model.conditioner.modules())
+    return bool(text_readers(generator.model.conditioner))
 
 
 def sampling_protocol(generator: Generator, config: DictConfig) -> dict[str, Any]:

@@ -20,8 +20,9 @@ def joined(run: Run) -> Iterator[None]:
     Lightning starts one process for each further device by ``sys.argv``. Typed words would make a run of another name
     (it holds the time), Hydra's rewritten ones would be rewritten again, and in a sweep both are those of every job:
     the run's config.yaml, which is complete by now, is none of that. Where Lightning sees Hydra it adds the folder in
-    quotes that not every name survives, so it does not see it. On leaving, the group of processes is dissolved: else the
-    next job of a sweep would wait for processes that have ended.
+    quotes that not every name survives, so it does not see it.
+
+    On leaving, the group is dissolved: the next job of a sweep would wait for processes that have ended.
     """
     hydra = HydraConfig.instance()
     argv, config, environment = sys.argv, hydra.cfg, dict(os.environ)

@@ -1,6 +1,7 @@
-"""What a person reads of a condition: the caption under a picture."""
+"""What a person reads of a condition, and which conditioners read what a person writes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
@@ -20,3 +21,8 @@ def in_words(prompts: Prompts, names: Sequence[str] = ()) -> list[str] | None:
 def class_names(module: nn.Module) -> tuple[str, ...]:
     """The names that a conditioner, or the first inside a module, has for classes; none where it reads no class."""
     return next((part.names for part in module.modules() if isinstance(part, ClassLabel)), ())
+
+
+def text_readers(conditioner: nn.Module) -> list[Any]:
+    """The parts that read captions: those that tell which words they do not know."""
+    return [part for part in conditioner.modules() if hasattr(part, "unknown_words")]

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from darkroom.conditioning.words import text_readers
 from darkroom.contracts import ConditionSpec, Denoiser, FirstStage, Prompts, to_uint8
 from darkroom.diffusion.guidance import Guidance
 from darkroom.diffusion.plan import SamplingPlan
@@ -35,7 +36,7 @@ class Generator:
 
         Picture k is a function of prompt k and key k alone; another batch size only rounds its products otherwise, by a
         level at most here and there. ``negative`` is a caption that guidance keeps away from, in place of the null
-        condition. Raises ValueError for one beside prompts that have no captions.
+        condition. Raises ValueError for one where the model reads no captions.
         """
         for start in range(0, len(keys), batch_size):
             rows = slice(start, start + batch_size)
@@ -58,6 +59,8 @@ class Generator:
 
     def _denoiser(self, prompts: Prompts, negative: str | None, device: torch.device) -> Denoiser:
         conditioner = self.model.conditioner
+        if negative is not None and not text_readers(conditioner):
+            raise ValueError(f"negative_prompt={negative}: the run has no text condition; leave it out")
         with self._autocast(device):
             condition = conditioner(prompts)
             conditional = self._autocasting(self.process.denoiser(self.model.network, condition), device)
@@ -66,7 +69,7 @@ class Generator:
             if negative is None:
                 kept_from = conditioner(prompts, drop=torch.ones(len(prompts), dtype=torch.bool, device=device))
             else:
-                kept_from = conditioner(_with_caption(prompts, negative))
+                kept_from = conditioner(replace(prompts, caption=(negative,) * len(prompts)))
         return self.guidance(
             conditional, self._autocasting(self.process.denoiser(self.model.network, kept_from), device)
         )
@@ -80,13 +83,6 @@ class Generator:
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
         return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
-
-
-def _with_caption(prompts: Prompts, negative: str) -> Prompts:
-    """The same prompts with another caption; a class beside it stays."""
-    if prompts.caption is None:
-        raise ValueError(f"negative_prompt={negative}: these samples follow no text; leave it out")
-    return replace(prompts, caption=(negative,) * len(prompts))
 
 
 def select(prompts: Prompts, rows: slice) -> Prompts:
