@@ -118,7 +118,7 @@ def prepared(run: Run, latents: Path, steps: int) -> tuple[LatentDiffusionStage,
     stage: LatentDiffusionStage = build(config.stage)
     pictures = build(config.data).split("train")
     sizes = {folder: sum(1 for _ in folder.iterdir()) for folder in latents.iterdir()}
-    cached = LatentDataset(max(sizes, key=lambda folder: sizes[folder]), pictures, config.seed)
+    cached = LatentDataset(max(sizes, key=lambda folder: sizes[folder]), pictures)
     visits = VisitSampler(len(cached), batch_size=config.batch_size, seed=config.seed, max_steps=steps)
     return stage, [cached.__getitems__(batch) for batch in visits]
 

@@ -228,7 +228,7 @@ class PictureDataset(Protocol):
 
     captions: Sequence[str] | None
     labels: Sequence[int] | None
-    orientations: int  # 2 where training sees each picture mirrored half of the time, else 1
+    flip_seed: int | None  # decides which visits see the picture mirrored, half of them; None: none does
 
     def __len__(self) -> int: ...
 

@@ -115,8 +115,8 @@ def test_a_split_with_nothing_readable_is_named(folder):
 
 def test_only_training_is_mirrored_and_only_when_asked(folder):
     splits = {flip: ImageFolder(folder, 4, flip=flip) for flip in (False, True)}
-    assert [splits[flip].split("train").orientations for flip in (False, True)] == [1, 2]
-    assert splits[True].split("validation").orientations == 1
+    assert [splits[flip].split("train").flip_seed for flip in (False, True)] == [None, 0]
+    assert splits[True].split("validation").flip_seed is None
 
 
 def test_the_fingerprint_changes_with_what_changes_the_pictures_and_nothing_else(folder):

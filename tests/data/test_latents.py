@@ -1,6 +1,7 @@
 """The latent cache gives what the encoder would, picture by picture and visit by visit."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from darkroom.autoencoding.model import Autoencoder
 from darkroom.contracts import FirstStage, LatentSpec, Posterior, Visit, to_float
 from darkroom.data import latents
 from darkroom.data.image_folder import ImageFolder
-from darkroom.data.latents import LatentDataset, cache_folder, cache_latents
+from darkroom.data.latents import LatentDataModule, LatentDataset, cache_folder, cache_latents
 from darkroom.data.split import PictureSplit
 from darkroom.keys import keys
 from darkroom.networks.autoencoder import Decoder, Encoder
@@ -75,7 +76,7 @@ VISITS = [
 def test_visits_are_answered_as_the_pictures_would_answer_them(tmp_path, flip_seed):
     first_stage, pictures = Means(), Source(flip_seed).split("train")
     cache_latents(first_stage, pictures, tmp_path, device=CPU)
-    cached = LatentDataset(tmp_path, pictures, seed=3)
+    cached = LatentDataset(tmp_path, pictures)
     visits = [Visit(i, epoch, 9, i) for epoch in range(3) for i in range(23)] + VISITS
     got, expected = cached.__getitems__(visits), pictures.__getitems__(visits)
     posterior = first_stage.encode(expected.picture)
@@ -88,6 +89,19 @@ def test_visits_are_answered_as_the_pictures_would_answer_them(tmp_path, flip_se
     assert torch.equal(got.prompts.label, expected.prompts.label)
     mirrored = (to_float(pictures.oriented(got.index.tolist(), False)) != expected.picture).flatten(1).any(1)
     assert mirrored.float().mean() == pytest.approx(0.0 if flip_seed is None else 0.5, abs=0.15)
+
+
+def test_the_coin_of_the_pictures_mirrors_latents_too_whatever_the_seed_of_the_run(tmp_path):
+    source = Source(flip_seed=3)
+    module = LatentDataModule(Means(), source, tmp_path, batch_size=4, seed=1, num_workers=0)
+    strategy = SimpleNamespace(root_device=CPU, barrier=lambda name: None)  # noqa: ARG005
+    module.trainer = SimpleNamespace(
+        precision="32-true", global_rank=0, world_size=1, is_global_zero=False, strategy=strategy
+    )
+    module.setup("fit")
+    visits = [Visit(i, epoch, 0, i) for epoch in range(3) for i in range(23)]
+    direct = Means().encode(source.split("train").__getitems__(visits).picture)
+    torch.testing.assert_close(module.train.__getitems__(visits).posterior.mean, direct.mean)
 
 
 def test_nothing_is_encoded_twice_and_an_interrupted_cache_goes_on(tmp_path):
@@ -104,12 +118,12 @@ def test_nothing_is_encoded_twice_and_an_interrupted_cache_goes_on(tmp_path):
         cache_latents(first_stage, pictures, tmp_path, device=CPU, track=two)
     assert first_stage.seen == 16
     with pytest.raises(FileNotFoundError, match="latent cache lacks"):
-        LatentDataset(tmp_path, pictures, seed=3)
+        LatentDataset(tmp_path, pictures)
     cache_latents(first_stage, pictures, tmp_path, device=CPU)
     assert first_stage.seen == 2 * 23
     cache_latents(first_stage, pictures, tmp_path, device=CPU)
     assert first_stage.seen == 2 * 23
-    whole = LatentDataset(tmp_path, pictures, seed=3).__getitems__(VISITS)
+    whole = LatentDataset(tmp_path, pictures).__getitems__(VISITS)
     assert torch.allclose(whole.posterior.mean, first_stage.encode(pictures.__getitems__(VISITS).picture).mean)
 
 
@@ -124,7 +138,7 @@ def test_a_half_written_file_is_no_part_of_the_cache(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space"):
             cache_latents(first_stage, pictures, tmp_path, device=CPU)
     cache_latents(first_stage, pictures, tmp_path, device=CPU)
-    assert len(LatentDataset(tmp_path, pictures, seed=0).__getitems__(VISITS)) == len(VISITS)
+    assert len(LatentDataset(tmp_path, pictures).__getitems__(VISITS)) == len(VISITS)
 
 
 def test_processes_share_the_work(tmp_path):
@@ -132,7 +146,7 @@ def test_processes_share_the_work(tmp_path):
     for rank, worker in enumerate(workers):
         cache_latents(worker, pictures, tmp_path, device=CPU, rank=rank, world_size=2)
     assert [worker.seen for worker in workers] == [23, 23]
-    LatentDataset(tmp_path, pictures, seed=3)
+    LatentDataset(tmp_path, pictures)
 
 
 def test_another_artifact_data_set_split_or_precision_is_another_folder(tmp_path):
@@ -162,7 +176,7 @@ def test_real_photos_have_the_posteriors_that_the_encoder_gives_them(tmp_path):
     source = ImageFolder(f"{REAL}/grocery/val", 16, flip=True, seed=5, validation_fraction=0.9)
     pictures = source.split("train")
     cache_latents(first_stage, pictures, tmp_path, device=CPU)
-    cached = LatentDataset(tmp_path, pictures, seed=5)
+    cached = LatentDataset(tmp_path, pictures)
     visits = [Visit(i, i % 3, 0, i) for i in range(len(pictures))][::-1]
     with torch.inference_mode():
         direct = first_stage.encode(pictures.__getitems__(visits).picture)

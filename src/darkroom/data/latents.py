@@ -59,7 +59,7 @@ def cache_latents(
     Call a barrier before reading. ``bf16`` runs the encoder under autocast; ``track`` wraps the work to show its
     progress.
     """
-    chunks = [(start, side) for start in range(0, len(dataset), CHUNK) for side in range(dataset.orientations)]
+    chunks = [(start, side) for start in range(0, len(dataset), CHUNK) for side in _sides(dataset)]
     mine = [chunk for chunk in chunks[rank::world_size] if not _file(folder, *chunk).exists()]
     if mine:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,15 +80,11 @@ def cache_latents(
 class LatentDataset:
     """Cached posteriors in place of a split's pictures; answers visits as the pictures themselves would."""
 
-    def __init__(self, folder: Path, pictures: PictureDataset, seed: int):
-        """``seed`` decides which visits see the mirrored picture, where there are two orientations.
-
-        Raises FileNotFoundError where the cache is incomplete.
-        """
-        self._pictures, self._seed = pictures, seed
-        sides = range(pictures.orientations)
+    def __init__(self, folder: Path, pictures: PictureDataset):
+        """Raises FileNotFoundError where the cache is incomplete."""
+        self._pictures = pictures
         self._mean, self._std = (
-            [_read(folder, name, len(pictures), side) for side in sides] for name in ("mean", "std")
+            [_read(folder, name, len(pictures), side) for side in _sides(pictures)] for name in ("mean", "std")
         )
 
     def __len__(self) -> int:
@@ -102,7 +98,7 @@ class LatentDataset:
     def __getitems__(self, visits: Sequence[Visit]) -> LatentBatch:
         index, epoch, step, place = (torch.tensor(column) for column in zip(*visits, strict=True))
         return LatentBatch(
-            posterior=Posterior(*self._gather(index, self._sides(index, epoch))),
+            posterior=Posterior(*self._gather(index, self._sides_of(index, epoch))),
             index=index,
             epoch=epoch,
             place=place,
@@ -110,11 +106,11 @@ class LatentDataset:
             prompts=self.prompts[index.tolist()],
         )
 
-    def _sides(self, index: Int64[Tensor, " b"], epoch: Int64[Tensor, " b"]) -> list[int]:
+    def _sides_of(self, index: Int64[Tensor, " b"], epoch: Int64[Tensor, " b"]) -> list[int]:
         """Which orientation each visit sees: that which the picture itself would show."""
-        if self._pictures.orientations == 1:
+        if self._pictures.flip_seed is None:
             return [0] * len(index)
-        return mirrored(index, epoch, seed=self._seed).long().tolist()
+        return mirrored(index, epoch, seed=self._pictures.flip_seed).long().tolist()
 
     def _gather(self, index: Int64[Tensor, " b"], sides: list[int]) -> list[Float[Tensor, "b c h w"]]:
         """Rows out of the memory-mapped chunks: only the pages that they lie on are read."""
@@ -143,6 +139,11 @@ def _encode(
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         posterior = first_stage.encode(picture)
     return {"mean": posterior.mean.float().cpu(), "std": posterior.std.float().cpu()}
+
+
+def _sides(dataset: PictureDataset) -> range:
+    """The orientations in which training sees a picture: 1 is the mirrored one."""
+    return range(1 if dataset.flip_seed is None else 2)
 
 
 def _file(folder: Path, start: int, side: int) -> Path:
@@ -199,5 +200,5 @@ class LatentDataModule(DataModule):
             )
         trainer.strategy.barrier("latents are cached")
         self.train, self.validation = (
-            LatentDataset(folders[name], self._pictures[name], self.seed) for name in ("train", "validation")
+            LatentDataset(folders[name], self._pictures[name]) for name in ("train", "validation")
         )

@@ -34,10 +34,9 @@ class PictureSplit:
     ):
         self.labels = labels
         self.captions = captions
-        self.orientations = 1 if flip_seed is None else 2
         self._read = read
         self._size = size
-        self._flip_seed = flip_seed
+        self.flip_seed = flip_seed
 
     def __len__(self) -> int:
         return self._size
@@ -47,8 +46,8 @@ class PictureSplit:
         index = torch.tensor([visit.index for visit in visits])
         epoch = torch.tensor([visit.epoch for visit in visits])
         image = self._read(index.tolist())
-        if self._flip_seed is not None:
-            rows = mirrored(index, epoch, seed=self._flip_seed)
+        if self.flip_seed is not None:
+            rows = mirrored(index, epoch, seed=self.flip_seed)
             image[rows] = image[rows].flip(-1)
         place = torch.tensor([visit.place for visit in visits])
         return Batch(image, index, epoch, place, visits[0].step, self._prompts(index.tolist()))

@@ -38,7 +38,7 @@ _WANTED: dict[str, Callable[[Content], Bool[np.ndarray, " b"]]] = {
 class ShapesSplit:
     """One split, a PictureDataset: captions at once, pictures when the first is asked for, then all in memory."""
 
-    orientations = 1  # a mirrored "left of" is "right of"
+    flip_seed: int | None = None  # a mirrored "left of" is "right of"
     labels = None
 
     def __init__(self, content: Content, keys: Keys, resolution: int) -> None:
