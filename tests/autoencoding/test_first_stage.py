@@ -117,7 +117,7 @@ def test_a_changed_file_is_refused(tmp_path, name):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"first_stage.path=.*nowhere is not a folder"):
+    with pytest.raises(FileNotFoundError, match=r"first_stage.path=.*nowhere: there is no such folder"):
         load_artifact(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"lacks config.yaml, weights.safetensors, latents.json, HASH"):
         load_artifact(tmp_path)

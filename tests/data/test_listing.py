@@ -137,7 +137,7 @@ def test_a_missing_and_an_empty_folder_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"data\.root=.*gone: no such folder"):
         listed(tmp_path / "gone")
     touch(tmp_path, "only one.png", "a.txt")
-    with pytest.raises(FileNotFoundError, match="0 pictures to train and 1 to validate"):
+    with pytest.raises(FileNotFoundError, match="holds 1 picture, and two are the least"):
         listed(tmp_path)
 
 

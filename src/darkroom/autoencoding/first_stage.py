@@ -1,12 +1,8 @@
 """The first-stage artifact: an autoencoder as a folder that explains itself, and what a second stage makes of it.
 
-config.yaml          the autoencoder's resolved node
-weights.safetensors  float32, averaged over training where the run kept an average
-latents.json         latent shape, factor, mean and std per channel, picture range, data fingerprint, version
-HASH                 sha256 of the three; in a shell: sha256sum config.yaml weights.safetensors latents.json | sha256sum
+``artifact.py`` lists its files.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,13 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from darkroom.autoencoding.artifact import FILES, find_artifact, hash_of, read_hash
 from darkroom.autoencoding.latent_statistics import LatentStatistics
 from darkroom.autoencoding.model import Autoencoder
 from darkroom.build import build
 from darkroom.contracts import LatentSpec, Posterior
 
-FOLDER = "first_stage"  # in a run
-_FILES = ("config.yaml", "weights.safetensors", "latents.json")
 _VERSION = 1
 
 
@@ -104,32 +99,10 @@ def write_artifact(
         (target / "config.yaml").write_text(OmegaConf.to_yaml(resolved), encoding="utf-8")
         save_file(_to_float32(weights), target / "weights.safetensors")
         (target / "latents.json").write_text(json.dumps(latents, indent=2) + "\n", encoding="utf-8")
-        (target / "HASH").write_text(_hash(target) + "\n", encoding="utf-8")
+        (target / "HASH").write_text(hash_of(target) + "\n", encoding="utf-8")
 
     _write_folder(folder, fill)
     return read_hash(folder)
-
-
-def find_artifact(path: str | Path) -> Path:
-    """The artifact's folder, where ``path`` is one, or a run that holds one.
-
-    Raises FileNotFoundError with what is missing, ValueError where the files are not those the hash was taken of.
-    """
-    path = Path(path).expanduser()
-    if not path.is_dir():
-        raise FileNotFoundError(f"first_stage.path={path} is not a folder; give an autoencoder's run or its {FOLDER}/")
-    folder = path / FOLDER if (path / FOLDER).is_dir() else path
-    if missing := [name for name in (*_FILES, "HASH") if not (folder / name).is_file()]:
-        raise FileNotFoundError(
-            f"first_stage.path={path} lacks {', '.join(missing)}; give an autoencoder's run that has finished, "
-            f"or its {FOLDER}/"
-        )
-    if (found := _hash(folder)) != read_hash(folder):
-        raise ValueError(
-            f"{folder} was changed after it was written: its HASH is {read_hash(folder)[:12]}..., its files have "
-            f"{found[:12]}...; copy it again from where it came, or train it again"
-        )
-    return folder
 
 
 def load_artifact(path: str | Path) -> ArtifactFirstStage:
@@ -162,18 +135,8 @@ def copy_artifact(path: str | Path, folder: Path) -> str:
     source = find_artifact(path)
     if (folder / "HASH").is_file() and read_hash(find_artifact(folder)) == read_hash(source):
         return read_hash(source)
-    _write_folder(folder, lambda target: [shutil.copy(source / name, target) for name in (*_FILES, "HASH")])
+    _write_folder(folder, lambda target: [shutil.copy(source / name, target) for name in (*FILES, "HASH")])
     return read_hash(folder)
-
-
-def read_hash(folder: Path) -> str:
-    """What the artifact's HASH says, unverified."""
-    return (folder / "HASH").read_text(encoding="utf-8").strip()
-
-
-def _hash(folder: Path) -> str:
-    lines = (f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in _FILES)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
