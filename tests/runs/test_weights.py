@@ -1,7 +1,8 @@
+import pytest
 import torch
 from torch import nn
 
-from darkroom.runs.weights import take_weights
+from darkroom.runs.weights import take_weights, trained_weights
 
 
 def test_what_fits_by_name_and_shape_is_copied_and_the_rest_is_told_by_reason():
@@ -36,3 +37,13 @@ def test_rows_without_a_known_meaning_there_are_not_taken():
     before = model["words"].weight.detach().clone()
     take_weights(model, {"words.weight": torch.ones(2, 2)}, here={"words.weight": ["cat", None]}, there={})
     assert torch.equal(model["words"].weight, before)
+
+
+def test_weights_are_not_used_with_another_first_stage_than_they_were_trained_on(tmp_path):
+    path = tmp_path / "step-00000001.ckpt"
+    held = {"model.a": torch.zeros(1)}
+    torch.save({"state_dict": held, "callbacks": {}, "first_stage_hash": "a" * 64}, path)
+    assert list(trained_weights(path, first_stage="a" * 64)) == ["a"]
+    assert list(trained_weights(path)) == ["a"]
+    with pytest.raises(ValueError, match=r"trained on the first stage aaaaaaaaaaaa, .* holds bbbbbbbbbbbb"):
+        trained_weights(path, first_stage="b" * 64)

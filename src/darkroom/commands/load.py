@@ -31,13 +31,14 @@ def load_generator(
 ) -> Generator:
     """What draws with the run's averaged weights; ``sampler`` and ``guidance`` are nodes in place of its own.
 
-    Raises ValueError for a run of another kind, or a sampler that the run's process forbids.
+    Raises ValueError for a run of another kind, a first stage that it was not trained on, or a sampler that the run's
+    process forbids.
     """
     config = run.config
     if run.stage != "latent_diffusion":
         raise ValueError(f"run={run.path} trained the stage {run.stage}, which draws no pictures from noise")
     model = Denoising(network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage)
-    model.load_state_dict(trained_weights(run.trained()))
+    model.load_state_dict(trained_weights(run.trained(), first_stage=first_stage.spec.hash))
     process = build(config.process)
     plan = build(sampler or config.sampler)
     plan.check(process.schedule)

@@ -15,9 +15,19 @@ _MODEL = "model."
 Meanings = Mapping[str, Sequence[Hashable]]  # name of a weight: what each of its rows stands for
 
 
-def trained_weights(checkpoint: Path) -> dict[str, Tensor]:
-    """The state of a stage's ``model``: the EMA's weights in place of those it averages, the rest as they were."""
+def trained_weights(checkpoint: Path, *, first_stage: str | None = None) -> dict[str, Tensor]:
+    """The state of a stage's ``model``: the EMA's weights in place of those it averages, the rest as they were.
+
+    ``first_stage``: hash of the artifact that is to decode; raises ValueError where they were trained on another's
+    latents, which would give pictures of noise without a word.
+    """
     held = AtomicCheckpointIO().load_checkpoint(checkpoint)
+    known = held.get("first_stage_hash", first_stage)
+    if first_stage is not None and known != first_stage:
+        raise ValueError(
+            f"{checkpoint}: was trained on the first stage {str(known)[:12]}, but the run's first_stage/ holds "
+            f"{first_stage[:12]}; put the right one back"
+        )
     state = {name.removeprefix(_MODEL): v for name, v in held["state_dict"].items() if name.startswith(_MODEL)}
     return state | held["callbacks"].get("EMA", {}).get("weights", {})
 
