@@ -38,7 +38,7 @@ def build(node: Any, **extra: Any) -> Any:
         return functools.partial(made, **extra) if plain.get("_partial_") else made(**extra)
     except InstantiationException as error:
         raise ValueError(_one_line(plain, error)) from error
-    except (ValueError, TypeError, OSError, LookupError, RuntimeError) as error:  # the constructor's own, with extra
+    except Exception as error:  # the constructor's own, with extra; Hydra turns any into its own where there is none
         raise ValueError(f"{plain['_target_']}: {_words(error)}") from error
 
 

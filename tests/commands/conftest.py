@@ -1,11 +1,15 @@
 """A small house of its own: a conf tree with the real trainers, optimizers and schedules, and two experiments."""
 
 import functools
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from darkroom.autoencoding.artifact import FILES as FILES_OF_ARTIFACT
+from darkroom.autoencoding.artifact import hash_of
 
 REAL = Path(__file__).resolve().parents[2] / "conf"
 FILES = {
@@ -84,6 +88,19 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(REAL / group, folder / group)
     write(folder, FILES)
     return folder
+
+
+@pytest.fixture
+def artifact() -> Callable[..., None]:
+    """A function that writes the files of a first-stage artifact into a folder, with a true hash."""
+
+    def made(folder: Path, factor: int = 8) -> None:
+        folder.mkdir(parents=True)
+        for name in FILES_OF_ARTIFACT:
+            (folder / name).write_text(json.dumps({"factor": factor}))
+        (folder / "HASH").write_text(hash_of(folder))
+
+    return made
 
 
 @pytest.fixture

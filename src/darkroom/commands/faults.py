@@ -1,12 +1,14 @@
 """How a command answers a mistake: one line a fault, exit code 2; a programming error keeps its traceback."""
 
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 MISTAKE = 2  # exit code
+_BEFORE_TRAINING = {"train.log", "config.yaml", "first_stage"}  # all that a run holds until it trains
 _HOUSE = Path(__file__).resolve().parents[1]
 
 
@@ -29,6 +31,24 @@ def answered() -> Iterator[None]:
         if not _of_input(error):
             raise
         raise SystemExit(report([line(error)])) from error
+
+
+@contextmanager
+def without_trace(run: Path) -> Iterator[None]:
+    """Leave no folder behind where a mistake ends a new run before its training has begun.
+
+    Only data and weights tell some mistakes, and by then Hydra has made the folder ``run``.
+    """
+    new = not (run / "config.yaml").exists()
+    try:
+        yield
+    except SystemExit as stop:
+        if new and stop.code == MISTAKE and {path.name for path in run.iterdir()} <= _BEFORE_TRAINING:
+            shutil.rmtree(run)
+            with suppress(OSError):  # the folder of the stage or that of all runs holds others
+                run.parent.rmdir()
+                run.parent.parent.rmdir()
+        raise
 
 
 def line(error: BaseException) -> str:

@@ -1,12 +1,15 @@
 """``python train.py``: check, then train. Torch and Lightning load only after the check."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from darkroom.commands.faults import answered
+from darkroom.commands.checking.devices import crowding
+from darkroom.commands.console import console
+from darkroom.commands.faults import answered, without_trace
 from darkroom.commands.front import enter
 
 
@@ -17,7 +20,9 @@ def main(argv: Sequence[str], conf: Path) -> int:
 
 def run(config: DictConfig) -> None:
     """One job: what Hydra calls, once or for each job of a sweep."""
-    with answered():
+    with without_trace(Path(HydraConfig.get().runtime.output_dir)), answered():
+        if "LOCAL_RANK" not in os.environ and (warning := crowding(config)):  # a process of many repeats it not
+            console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
         from darkroom.commands.fit import fit
 
         if config.get("experiment") is None:  # a resumed run's config.yaml has it

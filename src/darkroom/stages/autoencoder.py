@@ -11,7 +11,7 @@ from torchmetrics import MetricCollection
 
 from darkroom.autoencoding.loss.total import Loss
 from darkroom.autoencoding.model import Autoencoder
-from darkroom.contracts import Batch, PictureSource, to_float, to_uint8
+from darkroom.contracts import Batch, LatentSpec, PictureSource, to_float, to_uint8
 from darkroom.data.datamodule import DataModule
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
 from darkroom.stages.base import Stage
@@ -45,7 +45,8 @@ class AutoencoderStage(Stage):
         self.bicubic = MetricCollection({"psnr": MeanPSNR(), "ssim": MeanSSIM()}, prefix="val/bicubic_")
 
     def datamodule(self, source: PictureSource, *, batch_size: int, num_workers: int) -> DataModule:
-        """The pictures themselves."""
+        """The pictures themselves; raises ValueError where their size is no multiple of the autoencoder's factor."""
+        LatentSpec(self.model.latent_channels, self.model.factor, "").shape(source.resolution)
         return DataModule(
             source.split("train"),
             source.split("validation"),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from darkroom.contracts import Batch, LatentBatch, PictureSource
 from darkroom.keys import Keys, keys
-from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter_groups
+from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter_groups, refuse_faulty
 
 
 class Stage(LightningModule):
@@ -26,6 +26,7 @@ class Stage(LightningModule):
 
     def __init__(self, *, optimizer: OptimizerFactory, lr_schedule: LRSchedule, seed: int):
         super().__init__()
+        refuse_faulty(optimizer)
         self.optimizer_factory = optimizer
         self.lr_schedule = lr_schedule
         self.seed = seed

@@ -53,6 +53,8 @@ class LatentDiffusionStage(Stage):
     ):
         super().__init__(optimizer=optimizer, lr_schedule=lr_schedule, seed=seed)
         sampler.check(process.schedule)
+        if not 0 <= condition_dropout <= 1:
+            raise ValueError(f"stage.condition_dropout={condition_dropout}: is a share, from 0 to 1")
         self.name = name
         self.model = Denoising(network=network, conditioner=conditioner, first_stage=first_stage)
         self.process, self.sampler, self.guidance = process, sampler, guidance

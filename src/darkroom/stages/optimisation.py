@@ -10,6 +10,14 @@ OptimizerFactory = Callable[[list[dict]], torch.optim.Optimizer]
 LRSchedule = Callable[[int], float]  # optimizer step to a factor on the learning rate
 
 
+def refuse_faulty(optimizer: OptimizerFactory) -> None:
+    """Raises ValueError where the optimizer refuses its settings: now, and not when the training has its records."""
+    try:
+        optimizer([{"params": [nn.Parameter(torch.zeros(1, 1))]}])
+    except Exception as error:  # whatever its constructor raises: of betas too short, IndexError
+        raise ValueError(f"optimizer: refuses its settings: {error}") from None  # build tells the innermost cause
+
+
 def parameter_groups(module: nn.Module) -> list[dict]:
     """Trained parameters in two groups: weight decay is for matrices, not for gains, biases and embeddings.
 

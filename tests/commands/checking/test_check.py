@@ -127,11 +127,8 @@ def test_paths_that_lead_to_the_wrong_thing(conf, tmp_path, argv, words):
 
 
 @pytest.mark.parametrize("inner", ["", "first_stage"])
-def test_an_artifact_or_the_run_that_holds_it_is_a_first_stage(conf, tmp_path, inner):
-    place = tmp_path / "run, old [1]" / inner
-    place.mkdir(parents=True)
-    for name in ("latents.json", "HASH"):
-        (place / name).touch()
+def test_an_artifact_or_the_run_that_holds_it_is_a_first_stage(conf, tmp_path, artifact, inner):
+    artifact(tmp_path / "run, old [1]" / inner)
     assert check("train", [*FIRST, "first_stage=artifact", "first_stage.path=run, old [1]"], conf) == []
 
 

@@ -147,7 +147,22 @@ def test_annotations_allow_what_they_say(package, annotation, good, bad):
     assert not any(wants.allows(value) for value in bad)
 
 
-@pytest.mark.parametrize("annotation", ["list[int]", "Tensor", "Path | Callable", "Any", "Callable[[int], int]"])
+@pytest.mark.parametrize("annotation", ["list[int]", "Path | Callable", "Any", "Module"])
 def test_other_annotations_are_not_held_against_a_value(package, annotation):
     package(a=f"def f(x: {annotation}): ...\n")
     assert signature("house.a.f").parameters["x"].wants is None
+
+
+@pytest.mark.parametrize("annotation", ["Tensor", "Callable[[int], int]", "Schedule"])
+def test_an_object_is_no_single_value(package, annotation):
+    package(a=f"from darkroom.contracts import Schedule\ndef f(x: {annotation}, y: {annotation} | None): ...\n")
+    plain, optional = (signature("house.a.f").parameters[name].wants for name in "xy")
+    assert not any(plain.allows(value) for value in (1, "linear", None))
+    assert optional.allows(None) and not optional.allows("linear")
+
+
+def test_a_name_for_types_is_followed_through_imports(package):
+    package(a="from typing import Literal\nKind = Literal['a', 2]\n", b="from house.a import Kind\n")
+    package(c="from house.b import Kind as Sort\ndef f(x: Sort | None): ...\n")
+    wants = signature("house.c.f").parameters["x"].wants
+    assert all(wants.allows(value) for value in ("a", 2, None)) and not wants.allows("b")

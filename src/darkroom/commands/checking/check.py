@@ -7,14 +7,18 @@ from omegaconf import OmegaConf
 
 from darkroom.commands.checking.argv import Arguments, name, parsed, read
 from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, jobs, words
+from darkroom.commands.checking.devices import device_faults
 from darkroom.commands.checking.limits import limit_faults
 from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.nodes import node_faults, typed, value_faults
 from darkroom.commands.checking.overrides import Vocabulary, key_faults, mended
+from darkroom.commands.checking.pictures import artifact_faults, folder_faults
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, resume_faults, run_space
 from darkroom.commands.checking.signatures import Signature, signature
 from darkroom.commands.checking.spelling import meant
 from darkroom.commands.checking.trained import init_faults, pairing_faults, trained_faults
+
+_CHECKS = (node_faults, value_faults, limit_faults, folder_faults, artifact_faults, pairing_faults, init_faults)
 
 
 def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:
@@ -70,9 +74,11 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
         composition = composed(space, [text for text in overrides if text not in unknown])
         found += unknown.values()
     found += root_faults(command, composition, conf, vocabulary)
-    for faults_of in (node_faults, value_faults, limit_faults, pairing_faults, init_faults):
+    for faults_of in _CHECKS:
         found += faults_of(composition)
-    return found + (trained_faults(command, composition) if command != "train" else [])
+    if command != "train":
+        return found + trained_faults(command, composition)
+    return found or list(device_faults(composition))
 
 
 def _composes(text: str, vocabulary: Vocabulary) -> bool:
@@ -93,6 +99,9 @@ def root_faults(command: str, composition: Composition, conf: Path, vocabulary: 
             fault = typed(key, composition.config[key], schema.parameters[key], composition.file(key))
             if fault:
                 yield fault
+    for group in ("trainer", "optimizer", "lr_schedule") if command == "train" else ():
+        if "_target_" not in (composition.config.get(group) or ()):  # experiments set keys of it all the same
+            yield f"{group}: none is chosen; give {group}=NAME, one of {', '.join(vocabulary.options[group])}"
 
 
 def _schema(command: str) -> Signature:

@@ -1,6 +1,7 @@
 """Faults of values: ranges, and paths that are not what they should be. Standard library only."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.paths import exists, is_folder
 from darkroom.commands.checking.root import LEAST
+
+_ROOM = 20 * 2**20  # bytes: with less, not even the smallest run could keep its checkpoints
+_NAME = 255  # bytes of a file's name on every usual file system
 
 
 def limit_faults(composition: Composition) -> Iterator[str]:
@@ -23,14 +28,17 @@ def limit_faults(composition: Composition) -> Iterator[str]:
             yield fault
     if (path := _text(config, "data.root")) is not None and not _value(config, "data.download"):
         yield from _folder("data.root", path, "give a folder of pictures")
-    if (path := _text(config, "first_stage.path")) is not None:
-        yield from _artifact(path)
     for key in ("image", "mask"):
-        if (path := _text(config, key)) is not None and not Path(path).is_file():
+        if (path := _text(config, key)) is not None and not (exists(path) and Path(path).is_file()):
             yield f"{key}={path}: there is no such file"
     for key in ("logs", "resume", "run_id"):
         if "${" in (_text(config, key) or ""):
             yield f"{key}={_text(config, key)}: Hydra cannot write into a folder with ${{ in its name; give another"
+    for key in ("logs", "run_id", "out"):
+        if _text(config, key) == "":
+            yield f"{key}=: is empty; give a name, or leave {key} out"
+    if "/" in (run_id := _text(config, "run_id") or ""):
+        yield f"run_id={run_id}: is the name of one folder in <logs>/<stage>/, without a slash; logs= says where"
     for key in ("logs", "out"):
         if (path := _text(config, key)) is not None:
             yield from _writable(key, path, Path(path).parent if path.endswith(".json") else Path(path))
@@ -39,7 +47,7 @@ def limit_faults(composition: Composition) -> Iterator[str]:
 def run_fault(key: str, path: str) -> str | None:
     """What is wrong with ``path`` as the folder of a run."""
     folder = Path(path)
-    if not folder.is_dir():
+    if not is_folder(path):
         return f"{key}={path}: there is no such folder; give the folder of a run, logs/<stage>/<run id>"
     if not (folder / "config.yaml").is_file():
         inner = sorted(folder.glob("*/config.yaml"))
@@ -50,7 +58,7 @@ def run_fault(key: str, path: str) -> str | None:
 
 def _ranges(composition: Composition) -> Iterator[str]:
     for key, least in LEAST.items():
-        value = _value(composition.config, key)
+        value = _own(composition.config, key)
         if isinstance(value, int) and not isinstance(value, bool) and value < least:
             yield f"{key}={value}: must be at least {least} ({composition.file(key)})"
 
@@ -68,32 +76,35 @@ def _divisions(config: DictConfig) -> Iterator[str]:
         yield f"batch_size={batch}: is not divided by {terms} = {product}; give batch_size={fits} for example"
 
 
-def _artifact(path: str) -> Iterator[str]:
-    folder = Path(path)
-    if not folder.is_dir():
-        yield f"first_stage.path={path}: there is no such folder; give an autoencoder's run, logs/autoencoder/<run id>"
-        return
-    places = (folder, folder / "first_stage")
-    if not any((place / "latents.json").is_file() and (place / "HASH").is_file() for place in places):
-        why = "holds no finished autoencoder (no first_stage/ with latents.json and HASH)"
-        yield f"first_stage.path={path}: {why}; let its training end, or go on with resume={path}"
-
-
 def _folder(key: str, path: str, remedy: str) -> Iterator[str]:
-    if not Path(path).exists():
+    if not exists(path):
         yield f"{key}={path}: there is no such folder; {remedy}"
-    elif not Path(path).is_dir():
+    elif not is_folder(path):
         yield f"{key}={path}: is a file, not a folder; {remedy}"
+    elif not os.access(path, os.R_OK | os.X_OK):
+        yield f"{key}={path}: may not be read; take the right to (chmod u+rx), or give another folder"
 
 
 def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
     place = folder.absolute()
-    while not place.exists():
+    while not exists(place):
         place = place.parent
-    if not place.is_dir():
+    if too_long := [part for part in folder.parts if len(os.fsencode(part)) > _NAME]:
+        yield f"{key}={path}: {len(too_long[0])} characters are too long for the name of a folder; give another"
+    elif not place.is_dir():
         yield f"{key}={path}: {place} is a file; give a folder"
     elif not os.access(place, os.W_OK):
         yield f"{key}={path}: {place} cannot be written to; give another folder"
+    elif (free := shutil.disk_usage(place).free) < _ROOM:
+        yield f"{key}={path}: the disk is full ({free / 2**20:.0f} MiB are free); make room, or give a folder elsewhere"
+
+
+def _own(config: DictConfig, key: str) -> Any:
+    """The value where it is written there; None where it repeats another key, which is told of by itself."""
+    parent = _value(config, key.rpartition(".")[0]) if "." in key else config
+    if not isinstance(parent, DictConfig) or OmegaConf.is_interpolation(parent, key.rpartition(".")[2]):
+        return None
+    return _value(config, key)
 
 
 def _value(config: DictConfig, key: str) -> Any:

@@ -101,7 +101,7 @@ def read(name: str) -> Module:
         for bound in _binds(statement):
             if bound == "*":
                 assert isinstance(statement, ast.ImportFrom)
-                stars.append(_absolute(module, statement))
+                stars.append(absolute(module, statement))
             elif isinstance(statement, Definition) or not isinstance(names.get(bound), Definition):
                 names[bound] = statement
     return Module(name, path, names, tuple(stars))
@@ -139,7 +139,8 @@ def _binds(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _absolute(module: Module, statement: ast.ImportFrom) -> str:
+def absolute(module: Module, statement: ast.ImportFrom) -> str:
+    """The module that a ``from ... import`` in ``module`` names, relative or not."""
     if not statement.level:
         return statement.module or ""
     parts = module.package.split(".")
@@ -149,7 +150,7 @@ def _absolute(module: Module, statement: ast.ImportFrom) -> str:
 
 def _imported(module: Module, statement: ast.ImportFrom, name: str, rest: list[str]) -> Found | None:
     original = next(alias.name for alias in statement.names if name == (alias.asname or alias.name))
-    origin = _absolute(module, statement)
+    origin = absolute(module, statement)
     if source(f"{origin}.{original}"):
         inner = read(f"{origin}.{original}")
         if rest:

@@ -6,6 +6,7 @@ A target that takes ``**kwargs`` says nothing of their names; a node lists those
     _keys_: [tags, notes]  # of wandb.init
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from darkroom.build import PACKAGES, permitted
 from darkroom.commands.checking.compose import Composition, words
 from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.signatures import Parameter, Signature, signature
-from darkroom.commands.checking.spelling import meant
+from darkroom.commands.checking.spelling import meant, nearest
 
 MADE = ("run_id", "conditioner")  # root keys where the program fills in ???: from the clock, from the data
 _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_", "_keys_"}
@@ -25,8 +26,10 @@ _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_", "_key
 def node_faults(composition: Composition) -> Iterator[str]:
     """Every fault of every node and value, a line each."""
     for key, node in _walk(composition.config):
-        if isinstance(node, DictConfig) and "_target_" in node.keys():  # noqa: SIM118
+        if _is_node(node):
             yield from _of_node(composition, key, node)
+        elif _is_mapping(node):
+            yield from _of_mapping(composition, key, node)
 
 
 def value_faults(composition: Composition) -> Iterator[str]:
@@ -57,8 +60,43 @@ def typed(key: str, value: Any, parameter: Parameter, where: str) -> str | None:
     if parameter.wants is None or isinstance(value, DictConfig) or parameter.wants.allows(value):
         return None
     shown = repr(value) if isinstance(value, str) else value
-    near = meant(value, map(str, parameter.wants.values)) if isinstance(value, str) and parameter.wants.values else ""
-    return f"{key}={shown}: wants {parameter.wants.text}{near} ({where})"
+    named = [str(each) for each in parameter.wants.values if each is not None]
+    near = meant(value, named) if isinstance(value, str) and named else ""
+    text = f"one of {', '.join(named)}" if named and not parameter.wants.types else parameter.wants.text
+    return f"{key}={shown}: wants {text}{near} ({where})"
+
+
+def _is_mapping(node: Any) -> bool:
+    """Whether it has keys of its own: no null, no interpolation."""
+    return isinstance(node, DictConfig) and not _is_hollow(node)
+
+
+def _is_hollow(node: Any) -> bool:
+    """Whether it holds nothing of its own: null, missing or an interpolation."""
+    return node._is_none() or node._is_missing() or node._is_interpolation()
+
+
+def _is_node(node: Any) -> bool:
+    return _is_mapping(node) and "_target_" in node.keys()  # noqa: SIM118
+
+
+def _of_mapping(composition: Composition, key: str, node: DictConfig) -> Iterator[str]:
+    """A misspelt ``_target_``, and an entry without one beside entries that have it: a misspelt name, most often."""
+    if near := _like_target(node):
+        yield f"{key}.{near}: did you mean _target_? ({composition.file(f'{key}.{near}')})"
+    inner = {str(name): node._get_node(name) for name in node}
+    nodes = {name for name, each in inner.items() if _is_node(each)}
+    others = {name: each for name, each in inner.items() if name not in nodes and not isinstance(each, ListConfig)}
+    strays = {name: each for name, each in others.items() if not _is_hollow(each)}
+    for name, each in strays.items() if nodes else ():
+        if not _like_target(each) if isinstance(each, DictConfig) else len(strays) == 1:
+            where = composition.file(f"{key}.{name}")
+            yield f"{key}.{name}: says not what to build, it has no _target_{meant(name, nodes - {name})} ({where})"
+
+
+def _like_target(node: DictConfig) -> str | None:
+    """A key that was meant to be ``_target_``."""
+    return nearest("_target_", [key for key in map(str, node) if key.startswith("_")])
 
 
 def _of_node(composition: Composition, key: str, node: DictConfig) -> Iterator[str]:
@@ -95,8 +133,15 @@ def _of_arguments(composition: Composition, key: str, node: DictConfig, target: 
 
 
 def _settled(node: DictConfig, name: str) -> bool:
-    """Whether the value can be read; where it cannot, :func:`value_faults` says so."""
+    """Whether the value can be read and is this node's own.
+
+    Where it cannot be read, :func:`value_faults` says so; a root key that it repeats is told of at the root.
+    """
     if node._get_node(name)._is_missing():  # type: ignore[union-attr]
+        return False
+    plain: Any = OmegaConf.to_container(node, resolve=False)
+    repeated = re.fullmatch(r"\$\{(\w+)\}", str(plain[name]))
+    if repeated and repeated[1] in _root_keys():
         return False
     try:
         node[name]
@@ -105,16 +150,17 @@ def _settled(node: DictConfig, name: str) -> bool:
     return True
 
 
+def _root_keys() -> set[str]:
+    """Those of a training with a type of their own."""
+    found = signature("darkroom.commands.checking.root.Train")
+    return set(found.parameters) if found else set()
+
+
 def _walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Every node below ``node`` with its dotted key, not followed through interpolations."""
     if key:
         yield key, node
-    if (
-        not isinstance(node, DictConfig | ListConfig)
-        or node._is_none()
-        or node._is_missing()
-        or node._is_interpolation()
-    ):
+    if not isinstance(node, DictConfig | ListConfig) or _is_hollow(node):
         return
     keys: list[Any] = list(node) if isinstance(node, DictConfig) else list(range(len(node)))
     for each in keys:

@@ -49,7 +49,11 @@ def mended(overrides: Sequence[str], vocabulary: Vocabulary) -> tuple[list[str],
             rest.append(text)
             continue
         value = override.value()
-        wrong = [str(each) for each in (value if isinstance(value, list) else [value]) if each is not None]
+        if value is None:
+            found.append(f"{shown(text)}: choose one of {', '.join(options)}")
+            rest.append(None)
+            continue
+        wrong = [str(each) for each in (value if isinstance(value, list) else [value])]
         wrong = [each for each in wrong if each not in options]
         for option in wrong:
             where = f"conf/{override.key_or_group} has no {option}.yaml"

@@ -8,6 +8,7 @@ from darkroom.commands.checking.argv import Arguments, name, parsed, quoted, sho
 from darkroom.commands.checking.compose import Space
 from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.overrides import Vocabulary
+from darkroom.commands.checking.spelling import meant
 
 FREE = (
     "max_steps",
@@ -80,6 +81,8 @@ def _fault(text: str, run: str, config: DictConfig, vocabulary: Vocabulary) -> s
         )
     if override.is_delete() or override.is_add() or override.is_force_add():
         return f"{shown(text)}: a resumed run keeps its config.yaml; leave it out"
+    if root not in config:
+        return f"{shown(text)}: the run {run} has no key {root}{meant(root, {*FREE, *map(str, config)})}"
     held = OmegaConf.select(config, key, throw_on_missing=False)
     if held == override.value() and not isinstance(held, DictConfig):
         return None

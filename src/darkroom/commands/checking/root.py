@@ -62,4 +62,10 @@ LEAST = {
     "n": 1,
     "steps": 1,
     "trainer.accumulate_grad_batches": 1,
+    "trainer.num_nodes": 1,
+    "trainer.max_steps": 1,
+    "trainer.val_check_interval": 1,
+    "trainer.log_every_n_steps": 1,
+    "data.train_size": 1,
+    "data.validation_size": 1,
 }

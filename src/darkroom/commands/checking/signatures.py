@@ -5,7 +5,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.commands.checking.modules import Definition, Found, Module, NotThere, find, locate
+from darkroom.commands.checking.modules import Definition, Found, Module, NotThere, absolute, find, locate, read, source
 
 _SIMPLE: dict[str, tuple[type, ...]] = {
     "int": (int,),
@@ -138,7 +138,7 @@ def wants(module: Module, annotation: ast.expr | None) -> Wants | None:
     if annotation is None:
         return None
     members = _members(module, annotation)
-    if not members:
+    if members is None:
         return None
     types = tuple(each for member in members if isinstance(member, tuple) for each in member)
     values = tuple(value for member in members if isinstance(member, list) for value in member)
@@ -156,13 +156,28 @@ def _members(module: Module, node: ast.expr) -> list[tuple[type, ...] | list[Any
     if isinstance(node, ast.Subscript):
         return _subscript(module, ast.unparse(node.value).split(".")[-1], node.slice)
     word = ast.unparse(node).split(".")[-1]
-    if word == "Tensor":  # nothing that a yaml could hold
-        return []
     if word in _SIMPLE:
         return [_SIMPLE[word]]
-    alias = module.names.get(word)
-    if isinstance(alias, ast.Assign) and isinstance(alias.value, ast.Subscript | ast.BinOp):
-        return _members(module, alias.value)
+    if word == "Tensor" or _is_ours(module, node):  # no single value of a yaml is one
+        return []
+    alias = _alias(module, word)
+    return None if alias is None else _members(*alias)
+
+
+def _is_ours(module: Module, node: ast.expr) -> bool:
+    """Whether it names a class of this package, which a config builds by a node of its own."""
+    names = _base_name(node)
+    found = _resolved(module, names) if names and names[0] in module.names else None
+    return found is not None and isinstance(found.node, ast.ClassDef) and found.module.name.startswith("darkroom.")
+
+
+def _alias(module: Module, word: str) -> tuple[Module, ast.expr] | None:
+    """What ``word = Literal[...]`` or the like stands for, and the module that says so."""
+    bound = module.names.get(word)
+    if isinstance(bound, ast.Assign) and isinstance(bound.value, ast.Subscript | ast.BinOp):
+        return module, bound.value
+    if isinstance(bound, ast.ImportFrom) and source(origin := absolute(module, bound)) and origin != module.name:
+        return _alias(read(origin), next(each.name for each in bound.names if word in (each.asname, each.name)))
     return None
 
 
@@ -170,6 +185,8 @@ def _subscript(module: Module, outer: str, inner: ast.expr) -> list[tuple[type, 
     parts = list(inner.elts) if isinstance(inner, ast.Tuple) else [inner]
     if outer == "Literal":
         return [[ast.literal_eval(part) for part in parts]] if all(isinstance(p, ast.Constant) for p in parts) else None
+    if outer == "Callable":
+        return []
     if outer == "Optional":
         return _union(module, [*parts, ast.Constant(None)])
     return _union(module, parts) if outer == "Union" else None

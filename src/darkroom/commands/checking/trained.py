@@ -29,7 +29,7 @@ class Reads(NamedTuple):
         if node is None or parts:
             found = next((part for part in parts if part.classes), cls(False, 0, ()))
             return found._replace(text=any(part.text for part in parts))
-        return cls(_reads_text(node["_target_"]), node.get("num_classes") or 0, tuple(node.get("names") or ()))
+        return cls(reads_text(node["_target_"]), node.get("num_classes") or 0, tuple(node.get("names") or ()))
 
     def number(self, label: str) -> int | None:
         """The class that ``label`` names, by name or else by number; None where there is none."""
@@ -38,7 +38,7 @@ class Reads(NamedTuple):
         return int(label) if label.isdecimal() and int(label) < self.classes else None
 
 
-def _reads_text(target: str) -> bool:
+def reads_text(target: str) -> bool:
     """Whether it tells which words it does not know: what every reader of text does, and nothing else."""
     try:
         found = locate(target)

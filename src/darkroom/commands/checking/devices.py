@@ -1,0 +1,65 @@
+"""Faults of ``trainer.accelerator`` and ``trainer.devices``: more than the machine has.
+
+Torch alone knows the GPUs, so it is imported here: only where GPUs are asked for, and after every other check.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+
+from darkroom.commands.checking.argv import name
+from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.spelling import meant
+
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+
+
+def device_faults(composition: Composition) -> Iterator[str]:
+    """What this machine cannot give; nothing of a machine that a launcher finds elsewhere."""
+    trainer = composition.config.get("trainer")
+    if not isinstance(trainer, DictConfig) or "hydra/launcher" in map(name, composition.overrides):
+        return
+    accelerator, devices = trainer.get("accelerator"), trainer.get("devices")
+    if isinstance(accelerator, str) and accelerator not in _ACCELERATORS:
+        near = meant(accelerator, _ACCELERATORS)
+        yield f"trainer.accelerator={accelerator}: no accelerator{near} ({composition.file('trainer.accelerator')})"
+        return
+    wanted = _count(devices)
+    if isinstance(devices, int) and (devices == 0 or devices < -1):
+        yield f"trainer.devices={devices}: must be at least 1, or -1 for all ({composition.file('trainer.devices')})"
+    elif accelerator in ("gpu", "cuda") or (accelerator == "auto" and wanted > 1):
+        there = gpus()
+        if accelerator != "auto" and not there:
+            yield f"trainer.accelerator={accelerator}: there is no GPU here; give trainer.accelerator=cpu"
+        elif 0 < there < wanted:
+            yield f"trainer.devices={devices}: there {_are(there, 'GPU')} here; give trainer.devices={there}"
+
+
+def crowding(config: DictConfig) -> str | None:
+    """A warning where more processes are to share the cores of this machine than it has."""
+    accelerator, wanted = config.trainer.get("accelerator"), _count(config.trainer.get("devices"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    on_cpu = accelerator == "cpu" or (accelerator == "auto" and wanted > 1 and not gpus())
+    if not on_cpu or wanted <= cores:
+        return None
+    return f"trainer.devices={wanted}: there {_are(cores, 'core')} here, so that processes will wait for one another"
+
+
+def gpus() -> int:
+    """How many this machine has."""
+    import torch
+
+    return torch.cuda.device_count() or int(torch.backends.mps.is_available())
+
+
+def _count(devices: Any) -> int:
+    """So many must there be; 1 where the number is left to Lightning."""
+    if isinstance(devices, ListConfig) and devices:
+        return max(int(each) for each in devices) + 1
+    return int(devices) if isinstance(devices, int | str) and str(devices).isdecimal() else 1
+
+
+def _are(number: int, what: str) -> str:
+    return f"is 1 {what}" if number == 1 else f"are {number} {what}s"

@@ -1,0 +1,311 @@
+"""One row a mistake, through the commands themselves: one line that holds the words, exit code 2, nothing written."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+from darkroom.autoencoding.artifact import FILES, hash_of
+from darkroom.commands import evaluate, sample, train
+from darkroom.commands.checking.compose import Space, composed
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "conf"
+MAIN = {"train": train.main, "sample": sample.main, "evaluate": evaluate.main}
+
+A = ["experiment=shapes_autoencoder"]
+D = ["experiment=shapes_latent_diffusion", "first_stage=identity"]
+F = [*D, "data=image_folder"]
+L = ["experiment=shapes_latent_diffusion"]  # with a first stage
+LONG = "a" * 300
+
+# What only names, types and files tell.
+EARLY: list[tuple[str, list[str], list[str]]] = [
+    # misspelt: at the root, in groups, deep inside, options, experiments, flags
+    ("train", [*A, "batch_sise=3"], ["batch_sise=3", "batch_size?", "conf/train.yaml"]),
+    ("train", ["experiment=shapes_autoencodr"], ["experiment=shapes_autoencodr", "shapes_autoencoder?"]),
+    ("train", [*A, "optimzer.lr=1"], ["optimzer.lr=1", "optimizer?"]),
+    ("train", [*A, "optimzer=adam"], ["optimzer=adam", "optimizer?"]),
+    ("train", [*A, "optimizer=adamv"], ["optimizer=adamv", "adam?"]),
+    ("train", [*A, "optimizer.lrr=1"], ["optimizer.lrr=1", "lr?", "conf/optimizer/adamw.yaml"]),
+    ("train", [*A, "trainer.max_stps=1"], ["trainer.max_stps=1", "max_steps?"]),
+    ("train", [*A, "stage.loss.terms.kl.weigth=1"], ["stage.loss.terms.kl.weigth=1", "weight?"]),
+    ("train", [*A, "callback.emma.sigma_rel=0.1"], ["callback.emma.sigma_rel=0.1", "ema?"]),
+    ("train", [*A, "+callback.emma.sigma_rel=0.1"], ["callback.emma", "_target_", "ema?"]),
+    ("train", [*A, "+callback.ema.sigma_real=0.1"], ["callback.ema.sigma_real", "sigma_rel?"]),
+    ("train", [*A, "+sede=1"], ["sede", "seed?"]),
+    ("train", [*A, "lr=1"], ["lr=1", "optimizer.lr"]),
+    ("train", [*A, "data=shape"], ["data=shape", "shapes?"]),
+    ("train", [*D, "process.parameterization._target_=darkroom.diffusion.parameterization.Velocty"], ["Velocity?"]),
+    ("train", [*A, "--multirn"], ["--multirn", "without dashes"]),
+    ("train", [*A, "seed"], ["seed: ", "key=value"]),
+    ("train", [*A, "optimizer.betas=[0.9,0.99"], ["optimizer.betas=[0.9,0.99", "bracket"]),
+    ("train", [*A, "~optimizer.bettas"], ["~optimizer.bettas", "betas?"]),
+    ("train", ["experiment=twisted"], ["optimizer.lrr", "lr?", "conf/experiment/twisted.yaml"]),
+    ("train", ["experiment=rooted"], ["batch_sise", "batch_size?", "conf/experiment/rooted.yaml"]),
+    ("train", ["experiment=emma"], ["callback.emma", "ema?", "conf/experiment/emma.yaml"]),
+    ("train", ["experiment=targeted"], ["stage.loss.terms.l2._targt_", "_target_?", "conf/experiment/targeted.yaml"]),
+    # nothing where something is needed
+    ("train", [*A, "optimizer=null"], ["optimizer=null", "adam, adamw"]),
+    ("train", ["experiment=null"], ["experiment=null", "shapes_autoencoder"]),
+    ("train", [*D, "~process"], ["process", "nowhere"]),
+    ("train", [*A, "~trainer"], ["trainer", "trainer=NAME", "cpu"]),
+    ("train", [*A, "logs="], ["logs=", "empty"]),
+    ("train", [*A, "run_id="], ["run_id=", "empty"]),
+    ("train", [*A, "run_id=a/b"], ["run_id=a/b", "slash"]),
+    # wrong types
+    ("train", [*A, "seed=1.5"], ["seed=1.5", "int"]),
+    ("train", [*A, "max_steps=1e5"], ["max_steps=100000.0", "int"]),
+    ("train", [*A, "compile=yess"], ["compile='yess'", "bool"]),
+    ("train", [*A, "optimizer.eps=tiny"], ["optimizer.eps='tiny'", "float"]),
+    ("train", [*A, "trainer.precision=bf17"], ["trainer.precision='bf17'", "bf16?"]),
+    ("train", [*A, "trainer.accelerator=gpuu"], ["trainer.accelerator=gpuu", "gpu?"]),
+    ("train", [*D, "process.time_law=linear"], ["process.time_law='linear'", "TimeLaw"]),
+    ("train", [*A, "stage.loss.terms.kl=1"], ["stage.loss.terms.kl", "_target_"]),
+    ("train", [*A, "seed=1,2"], ["seed=1,2", "--multirun"]),
+    # out of range
+    ("train", [*A, "batch_size=0"], ["batch_size=0", "at least 1"]),
+    ("train", [*A, "batch_size=10", "trainer.accumulate_grad_batches=4"], ["batch_size=10", "batch_size=8"]),
+    ("train", [*A, "batch_size=9", "trainer=cpu", "trainer.devices=2"], ["batch_size=9", "trainer.devices=2", "8"]),
+    ("train", [*A, "max_steps=0"], ["max_steps=0", "at least 1"]),
+    ("train", [*A, "resolution=4"], ["resolution=4", "at least 8"]),
+    ("train", [*A, "num_workers=-1"], ["num_workers=-1", "at least 0"]),
+    ("train", [*A, "trainer.devices=0"], ["trainer.devices=0", "at least 1"]),
+    ("train", [*A, "trainer.log_every_n_steps=0"], ["trainer.log_every_n_steps=0", "at least 1"]),
+    ("train", [*A, "data.train_size=0"], ["data.train_size=0", "at least 1"]),
+    ("train", [*D, "process.parameterization._target_=darkroom.diffusion.parameterization.Eps"], ["Eps", "Flow"]),
+    # folders of pictures
+    ("train", F, ["data.root is not set", "data.root=VALUE"]),
+    ("train", [*F, "data.root=nowhere, really"], ["data.root=nowhere, really", "no such folder"]),
+    ("train", [*F, "data.root=file"], ["data.root=file", "is a file"]),
+    ("train", [*F, f"data.root={LONG}"], [f"data.root={LONG}", "no such folder"]),
+    ("train", [*F, "data.root=empty"], ["data.root=empty", "no pictures", ".jpg"]),
+    ("train", [*F, "data.root=single"], ["data.root=single", "1 picture,", "two are the least"]),
+    ("train", [*F, "data.root=kind", "conditioner=class_label"], ["data.root=kind", "one class", "conditioner=auto"]),
+    ("train", [*F, "data.root=flat", "conditioner=class_label"], ["data.root=flat", "no sub-folders"]),
+    ("train", [*F, "data.root=flat", "conditioner=text"], ["data.root=flat", "caption", "metadata.jsonl"]),
+    ("train", [*F, "data.root=torn", "conditioner=text"], ["torn/metadata.jsonl, line 1", "not JSON"]),
+    ("train", [*F, "data.root=strange"], ["data.root=strange", "no class", "dog"]),
+    # first stages
+    ("train", L, ["first_stage.path is not set", "first_stage.path=VALUE"]),
+    ("train", [*L, "first_stage.path=nowhere"], ["first_stage.path=nowhere", "no such folder"]),
+    ("train", [*L, "first_stage.path=empty"], ["first_stage.path=empty", "weights.safetensors", "resume=empty"]),
+    ("train", [*L, "first_stage.path=changed"], ["first_stage.path=changed", "HASH", "copy it again"]),
+    ("train", [*L, "first_stage.path=first", "resolution=60"], ["resolution=60", "no multiple of 8", "56"]),
+    # runs
+    ("train", ["resume=nowhere"], ["resume=nowhere", "no such folder"]),
+    ("train", ["resume=empty"], ["resume=empty", "config.yaml"]),
+    ("train", ["resume=runs"], ["resume=runs", "did you mean runs/"]),
+    ("train", ["resume=runs/first", "seed=1"], ["seed=1", "has seed=0", "init=runs/first"]),
+    ("train", ["resume=runs/first", "trainer=cpu"], ["trainer=cpu", "trainer.KEY=VALUE"]),
+    ("train", ["resume=runs/first", "max_stps=9"], ["max_stps=9", "max_steps"]),
+    ("train", ["-m", "resume=runs/first"], ["resume=runs/first", "-m"]),
+    ("train", [*A, "init=nowhere"], ["init=nowhere", "no such folder"]),
+    ("train", [*D, "init=runs/first"], ["init=runs/first", "autoencoder", "same stage"]),
+    ("train", [*A, "logs=file/logs"], ["logs=file/logs", "is a file"]),
+    ("train", [*A, f"logs={LONG}"], ["logs=aaa", "too long"]),
+    # the other commands
+    ("sample", ["run=nowhere"], ["run=nowhere", "no such folder"]),
+    ("sample", ["run=empty"], ["run=empty", "config.yaml"]),
+    ("sample", ["run=runs/first"], ["run=runs/first", "autoencoder", "no pictures"]),
+    ("sample", ["run=runs/label", "promt=a cat"], ["promt=a cat", "prompt?"]),
+    ("sample", ["run=runs/label", "label=3"], ["label=3", "its 3 are"]),
+    ("sample", ["run=runs/label", "label=Banan"], ["label=Banan", "Banana?"]),
+    ("sample", ["run=runs/label", "prompt=a cat"], ["prompt=a cat", "reads no text"]),
+    ("sample", ["run=runs/label", "steps=0"], ["steps=0", "at least 1"]),
+    ("sample", ["run=runs/label", "n=0"], ["n=0", "at least 1"]),
+    ("sample", ["run=runs/label", "n=many"], ["n='many'", "int"]),
+    ("sample", ["run=runs/label", "out=full"], ["out=full", "new or an empty folder"]),
+    ("sample", ["run=runs/label", "out=file"], ["out=file", "is a file"]),
+    ("sample", ["run=runs/label", "sampler=eular"], ["sampler=eular", "euler?"]),
+    ("sample", ["run=runs/label", "negative_prompt=a cat"], ["negative_prompt=a cat", "reads no text"]),
+    ("evaluate", ["run=nowhere"], ["run=nowhere", "no such folder"]),
+    ("evaluate", ["run=runs/label", "n=0"], ["n=0", "at least 1"]),
+    ("evaluate", ["run=runs/label", "out=full"], ["out=full", ".json"]),
+]  # fmt: skip
+
+# What data, weights or Lightning tell, when torch is there; every run is tiny, in case it should begin after all.
+TINY = ["data.train_size=8", "data.validation_size=4", "trainer=cpu", "logger=csv", "max_steps=1"]
+SMALL = [*A, *TINY, "autoencoder=kl_f8_small", "autoencoder.encoder.width=16", "autoencoder.decoder.width=16"]
+FILES_ONLY = [*A, *TINY[2:], "data=image_folder"]
+LATE: list[tuple[str, list[str], list[str]]] = [
+    ("train", [*SMALL, "trainer.strategy=dpp"], ["strategy='dpp'", "ddp"]),
+    ("train", [*SMALL, "resolution=60"], ["resolution=60", "factor 8"]),
+    ("train", [*SMALL, "optimizer.lr=-1"], ["optimizer", "learning rate: -1"]),
+    ("train", [*SMALL, "optimizer.betas=[0.9]"], ["optimizer", "settings"]),
+    ("train", [*SMALL, "data.max_shapes=7"], ["data.max_shapes=7", "1..3"]),
+    ("train", [*SMALL, "callback.ema.sigma_rel=0.5"], ["callback.ema.sigma_rel=0.5", "0.28"]),
+    ("train", [*SMALL, "autoencoder.encoder.width=15"], ["width=15", "norm_groups=8"]),
+    ("train", [*SMALL, "trainer.gradient_clip_val=1.0"], ["trainer.gradient_clip_val=1.0", "max_norm"]),
+    ("train", [*D, *TINY, "conditioner=class_label"], ["conditioner=class_label", "conditioner=auto"]),
+    ("train", [*FILES_ONLY, "data.root=unreadable"], ["2 pictures cannot be read", "data.max_unreadable", "a.png"]),
+    ("train", [*FILES_ONLY, "data.root=flat", "data.background=white"], ["data.background", "[255, 255, 255]"]),
+    ("train", [*A, *TINY[2:], "data=mnist", "data.root=empty", "data.download=null"], ["data.root=empty", "t10k"]),
+]  # fmt: skip
+
+# What depends on the machine, which is put in another state.
+GPUS = "darkroom.commands.checking.devices.gpus"
+PATCHED: list[tuple[list[str], list[str], str, Callable]] = [
+    ([*A, "logs=locked"], ["logs=locked", "cannot be written to"], "os.access", lambda *_: False),
+    ([*F, "data.root=flat"], ["data.root=flat", "may not be read"], "os.access", lambda path, _: path != "flat"),
+    (A, ["logs=logs", "full", "0 MiB"], "shutil.disk_usage", lambda _: SimpleNamespace(free=5)),
+    ([*A, "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "no GPU"], GPUS, lambda: 0),
+    ([*A, "trainer=ddp", "trainer.devices=4"], ["trainer.devices=4", "is 1 GPU", "trainer.devices=1"], GPUS, lambda: 1),
+    ([*A, "trainer.devices=4"], ["trainer.devices=4", "are 2 GPUs"], GPUS, lambda: 2),
+]  # fmt: skip
+REAL = [0, 19, 54, 64, 84, 91]  # rows of EARLY that a real process is asked too
+
+EXPERIMENT = """# @package _global_
+# A mistake.
+defaults: [{override /stage: autoencoder}, {override /autoencoder: kl_f8_small}]
+max_steps: 1
+"""
+TWISTED = {
+    "twisted": "optimizer: {lrr: 1.0}",
+    "rooted": "batch_sise: 3",
+    "emma": "callback: {emma: {sigma_rel: 0.1}}",
+    "targeted": "stage: {loss: {terms: {l2: {_targt_: darkroom.autoencoding.loss.reconstruction.L2, weight: 1.0}}}}",
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the rows speak of, and a conf/ of its own with faulty experiments."""
+    folder = tmp_path_factory.mktemp("place")
+    for name in ("empty", "full"):
+        (folder / name).mkdir()
+    for name in ("file", "full/other"):
+        (folder / name).touch()
+    shutil.copytree(CONF, folder / "conf")
+    for name, text in TWISTED.items():
+        (folder / "conf" / "experiment" / f"{name}.yaml").write_text(EXPERIMENT + text + "\n")
+    pictures(folder)
+    first_stages(folder)
+    runs(folder / "runs")
+    return folder
+
+
+def pictures(folder: Path) -> None:
+    names = [
+        "single/a",
+        "kind/cats/a",
+        "kind/cats/b",
+        "flat/a",
+        "flat/b",
+        "torn/a",
+        "torn/b",
+        "strange/cat/a",
+        "strange/dog/b",
+    ]
+    for name in names:
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    (folder / "torn" / "metadata.jsonl").write_text("{")
+    (folder / "strange" / "classes.json").write_text('["cat"]')
+    (folder / "unreadable").mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / "unreadable" / name).touch()
+
+
+def first_stages(folder: Path) -> None:
+    for place in (folder / "first", folder / "changed"):
+        place.mkdir()
+        for name in FILES:
+            (place / name).write_text(json.dumps({"factor": 8}))
+        (place / "HASH").write_text(hash_of(place))
+    (folder / "changed" / "weights.safetensors").write_text("others")
+
+
+def runs(folder: Path) -> None:
+    """An autoencoder's, and a denoiser's of three classes; the check opens config.yaml alone."""
+    label = {
+        "_target_": "darkroom.conditioning.class_label.ClassLabel",
+        "num_classes": 3,
+        "names": ["Apple", "Banana", "Kiwi"],
+    }
+    for name, experiment, conditioner in (
+        ("first", "shapes_autoencoder", None),
+        ("label", "shapes_latent_diffusion", label),
+    ):
+        config = composed(Space(CONF, "train"), [f"experiment={experiment}", "run_id=x", "first_stage=identity"]).config
+        config.conditioner = conditioner
+        (folder / name / "checkpoints").mkdir(parents=True)
+        (folder / name / "checkpoints" / "step-00000001.ckpt").touch()
+        (folder / name / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    (folder / "first" / "first_stage").mkdir()
+    (folder / "first" / "first_stage" / "HASH").touch()
+
+
+@pytest.fixture(autouse=True)
+def inside(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
+
+
+def answer(capsys: pytest.CaptureFixture, command: str, argv: list[str]) -> str:
+    """What the command says on stderr; it ends with code 2, says nothing else and leaves every file as it was."""
+    before = everything()
+    assert MAIN[command](argv, Path("conf")) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert everything() == before
+    return said.err
+
+
+def everything() -> list[tuple[Path, int]]:
+    """Names, and of files when they were written; of folders too much changes it."""
+    return sorted((path, path.stat().st_mtime_ns if path.is_file() else 0) for path in Path().rglob("*"))
+
+
+def one_line(said: str, words: list[str]) -> None:
+    [line] = said.splitlines()
+    assert "Traceback" not in line
+    assert all(word in line for word in words), line
+
+
+def name_of(row: tuple) -> str:
+    return " ".join(row[1][-1:])[:60]
+
+
+@pytest.mark.parametrize(("command", "argv", "words"), EARLY + LATE, ids=map(name_of, EARLY + LATE))
+def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(capsys, command, argv, words):
+    one_line(answer(capsys, command, argv), words)
+
+
+@pytest.mark.parametrize(("argv", "words", "target", "answers"), PATCHED, ids=[row[1][0] for row in PATCHED])
+def test_what_the_machine_cannot_do_is_one_line_too(capsys, monkeypatch, argv, words, target, answers):
+    monkeypatch.setattr(target, answers)
+    one_line(answer(capsys, "train", argv), words)
+
+
+def test_several_mistakes_are_a_line_each(capsys):
+    mistakes = ["batch_sise=3", "optimizer.lrr=1", "resolution=4", "logs=file/logs"]
+    lines = answer(capsys, "train", [*A, *mistakes]).splitlines()
+    assert [line.split(":")[0] for line in lines] == mistakes
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "words"), [EARLY[row] for row in REAL], ids=map(name_of, [EARLY[r] for r in REAL])
+)
+def test_a_real_process_says_the_same_and_soon(place, capsys, tmp_path, command, argv, words):
+    (tmp_path / "conf").symlink_to(place / "conf")
+    shutil.copy(ROOT / f"{command}.py", tmp_path)
+    before, start = everything(), time.perf_counter()
+    done = subprocess.run([sys.executable, str(tmp_path / f"{command}.py"), *argv], capture_output=True, text=True)
+    assert time.perf_counter() - start < 10
+    assert (done.returncode, done.stdout) == (2, "")
+    assert everything() == before
+    assert done.stderr == answer(capsys, command, argv)
+    one_line(done.stderr, words)
+
+
+def test_the_table_is_long():
+    assert len(EARLY) + len(LATE) + len(PATCHED) >= 60

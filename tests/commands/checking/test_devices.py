@@ -1,0 +1,48 @@
+"""What a machine has, against what is asked of it."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from darkroom.commands.checking import devices
+from darkroom.commands.checking.compose import Composition, Space
+from darkroom.commands.checking.devices import crowding, device_faults
+
+
+def faults(tmp_path, monkeypatch, there, accelerator, wanted, overrides=()):
+    """What is told on a machine with ``there`` GPUs."""
+    monkeypatch.setattr(devices, "gpus", lambda: there)
+    config = OmegaConf.create({"trainer": {"accelerator": accelerator, "devices": wanted}})
+    return list(device_faults(Composition(Space(tmp_path, "train"), overrides, config)))
+
+
+@pytest.mark.parametrize("wanted", [1, -1, "auto", "2", [0, 1]])
+@pytest.mark.parametrize("accelerator", ["auto", "gpu", "cuda"])
+def test_what_two_gpus_can_do_is_no_fault(tmp_path, monkeypatch, accelerator, wanted):
+    assert faults(tmp_path, monkeypatch, 2, accelerator, wanted) == []
+
+
+@pytest.mark.parametrize("wanted", [3, "3", [0, 2]])
+def test_a_third_gpu_is_missed_by_its_number(tmp_path, monkeypatch, wanted):
+    [fault] = faults(tmp_path, monkeypatch, 2, "gpu", wanted)
+    assert "there are 2 GPUs here; give trainer.devices=2" in fault
+
+
+def test_without_a_gpu_auto_takes_the_cpu_and_gpu_is_refused(tmp_path, monkeypatch):
+    assert faults(tmp_path, monkeypatch, 0, "auto", 4) == []
+    assert "trainer.accelerator=cpu" in faults(tmp_path, monkeypatch, 0, "gpu", "auto")[0]
+
+
+def test_the_machine_that_a_launcher_finds_is_not_judged_here(tmp_path, monkeypatch):
+    assert faults(tmp_path, monkeypatch, 0, "gpu", 8, ("hydra/launcher=submitit_slurm",)) == []
+
+
+def test_more_processes_than_cores_are_a_warning(monkeypatch):
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(devices, "gpus", lambda: 0)
+
+    def warning(accelerator, wanted):
+        return crowding(OmegaConf.create({"trainer": {"accelerator": accelerator, "devices": wanted}}))
+
+    assert warning("cpu", 2) is None and warning("auto", 1) is None and warning("gpu", 8) is None
+    assert "trainer.devices=3: there are 2 cores here" in warning("cpu", 3)
+    assert "trainer.devices=3" in warning("auto", 3)
