@@ -82,3 +82,31 @@ def test_text_that_is_not_utf_8_is_named(tmp_path, name):
     (tmp_path / name).write_bytes("café".encode("latin-1"))
     with pytest.raises(ValueError, match=rf"{name}: not UTF-8 .*save it as UTF-8"):
         captions(tmp_path, "1.png")
+
+
+def test_a_caption_of_10000_characters_arrives_whole(tmp_path):
+    long = " ".join(f"word{number}" for number in range(1300))
+    assert len(long) > 10_000
+    write_rows(tmp_path / "metadata.jsonl", {"file_name": "1.png", "text": long})
+    (tmp_path / "2.txt").write_text(long)
+    assert captions(tmp_path, "1.png", "2.png") == [long, long]
+
+
+def test_empty_captions_are_none_and_do_not_take_the_place_of_others(tmp_path, caplog):
+    write_rows(tmp_path / "metadata.jsonl", {"file_name": "1.png", "text": ""}, {"file_name": "2.png", "text": " \n"})
+    for name, text in {"3": b"", "4": b"\xef\xbb\xbf\r\n", "5": b"a cat"}.items():
+        (tmp_path / f"{name}.txt").write_bytes(text)
+    assert captions(tmp_path, *(f"{name}.png" for name in range(1, 6))) == ["", "", "", "", "a cat"]
+    assert "4 pictures have no caption" in caplog.text
+
+
+def test_a_line_of_metadata_ends_where_json_lines_do(tmp_path):
+    text = "one\u2028two\x85three"  # line ends to str.splitlines, and letters like others to JSON
+    write_rows(tmp_path / "metadata.jsonl", {"file_name": "1.png", "text": text}, {"file_name": "2.png", "text": "b"})
+    assert captions(tmp_path, "1.png", "2.png") == ["one two three", "b"]
+
+
+def test_text_in_the_other_unicode_of_windows_is_named(tmp_path):
+    (tmp_path / "1.txt").write_bytes("a cat".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"1\.txt: not UTF-8"):
+        captions(tmp_path, "1.png")

@@ -55,7 +55,7 @@ def _all_rows(root: Path, files: Sequence[str]) -> dict[str, str]:
     """Caption by picture name; the empty string where a row has no ``text``."""
     captions: dict[str, str] = {}
     for file in files:
-        for number, line in enumerate(_read(root / file).splitlines(), start=1):
+        for number, line in enumerate(_read(root / file).split("\n"), start=1):
             if not line.strip():
                 continue
             where = f"{root / file}, line {number}"

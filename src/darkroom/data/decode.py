@@ -4,6 +4,7 @@ Transparency is laid over a ground colour, 16-bit and float pixels are scaled (n
 plain conversion (colour profiles are ignored), and of an animation the first frame counts.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps
 
 WHITE = (255, 255, 255)
 MAX_PIXELS = 89_000_000  # just below the size at which Pillow begins to warn of decompression bombs
+_FOREIGN = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow leaves them to other programs: EPS to Ghostscript
 _DRAFT_MARGIN = 2  # a reduced JPEG keeps twice the wanted side, so that the bicubic filter still has the last word
 
 
@@ -38,7 +40,7 @@ def decode(
         UnreadablePicture: for whatever reason the file gives no picture.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=_formats()) as file:
             _refuse_bomb(file, max_pixels)
             if short_side is not None:
                 _reduce(file, short_side)
@@ -53,10 +55,18 @@ def probe(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
     A file cut short behind its header passes: only decoding finds that.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=_formats()) as file:
             _refuse_bomb(file, max_pixels)
     except Exception as fault:
         raise _unreadable(path, fault) from fault
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Those that Pillow decodes itself, common ones first."""
+    Image.preinit()
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in _FOREIGN)
 
 
 def _unreadable(path: str | Path, fault: Exception) -> UnreadablePicture:

@@ -9,9 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-EXTENSIONS = (
+COMMON = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".tga", ".jp2"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+)
+EXTENSIONS = (  # all that Pillow decodes by itself
+    *COMMON,
+    *(".apng", ".avifs", ".blp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".fit", ".fits", ".flc", ".fli", ".ftc"),
+    *(".ftu", ".gbr", ".icb", ".icns", ".ico", ".iim", ".im", ".j2c", ".j2k", ".jpc", ".jpf", ".jpx", ".mpo"),
+    *(".msp", ".pcd", ".pcx", ".psd", ".pxr", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".vda", ".vst", ".xbm", ".xpm"),
 )
 _TRAIN, _VALIDATION = "train", ("val", "validation", "test")
 _log = logging.getLogger(__name__)
@@ -49,7 +55,7 @@ def survey(root: Path) -> Layout:
     if len(train) + len(validation) < 2:
         raise FileNotFoundError(
             f"data.root={root}: holds {len(train) or 'no'} picture{'' if train else 's'}, and two are the least: "
-            f"one to train and one to validate; pictures end in {' '.join(EXTENSIONS)}"
+            f"one to train and one to validate; pictures end in {' '.join(COMMON)} and the like"
         )
     folders = {name: _sub_folder(name, train_folder) for name in train}
     folders |= {name: _sub_folder(name, validation_folder) for name in validation}
@@ -65,11 +71,11 @@ def _files(folder: Path, root: Path, above: frozenset[str]) -> Iterator[str]:
     for entry in os.scandir(folder):
         if entry.name.startswith("."):
             continue
-        path = Path(entry.path)
-        if entry.is_dir():
+        path, linked = Path(entry.path), entry.is_symlink()
+        if path.is_dir() if linked else entry.is_dir():  # the entry knows without asking the disk, if it is no link
             yield from _files(path, root, above | {real})
-        elif entry.is_file() or entry.is_symlink():  # a link to nowhere shall be named as unreadable
-            yield path.relative_to(root).as_posix()
+        elif path.is_file() or not path.exists() if linked else entry.is_file():
+            yield path.relative_to(root).as_posix()  # a link to nowhere shall be named as unreadable
 
 
 def _given_split(names: Sequence[str]) -> tuple[str, str]:
