@@ -7,9 +7,11 @@ import torch
 from tiny import AUTOENCODER, DIFFUSION, checkpoint, differences, rows, train
 
 from darkroom.autoencoding.first_stage import load_artifact, read_hash
+from darkroom.build import build
 from darkroom.contracts import to_float, to_uint8
 from darkroom.data.shapes.source import Shapes
 from darkroom.metrics.paired import bicubic_roundtrip, psnr
+from darkroom.runs.failure import load_failure
 from darkroom.runs.folder import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
@@ -95,3 +97,24 @@ def test_a_second_stage_trains_on_it_and_keeps_a_copy(run, tmp_path):
     assert read_hash(second.first_stage) == read_hash(run.first_stage) == checkpoint(second)["first_stage_hash"]
     facts = json.loads((second.first_stage / "latents.json").read_text())
     assert facts["shape"] == [4, 4, 4]
+
+
+def test_a_training_that_explodes_stops_with_a_batch_that_reproduces_it(tmp_path):
+    with pytest.raises(ValueError, match="not finite at step") as caught:
+        train(tmp_path / "run", AUTOENCODER, "max_steps=20", "optimizer.lr=1e30", "callback.finite.max_skipped=1")
+    [path] = (tmp_path / "run").glob("failure-*.pt")
+    assert str(path) in str(caught.value)
+    failure, config = load_failure(path), Run(tmp_path / "run").config
+    stage = build(config.stage)
+    stage.load_state_dict(failure.weights)
+    losses = stage.training_losses(failure.batches[0])
+    assert not losses["loss"].isfinite()
+
+
+def test_an_infinite_loss_spoils_its_gradient_even_where_that_looks_well(tmp_path):
+    train(tmp_path / "run", AUTOENCODER, "max_steps=1")
+    stage = build(Run(tmp_path / "run").config.stage)
+    weight = next(stage.parameters())
+    stage.training_losses = lambda _: {"loss": weight.sum() + torch.inf}  # its gradient is one everywhere
+    stage.training_step(None, 0).backward()
+    assert weight.grad.isnan().all()

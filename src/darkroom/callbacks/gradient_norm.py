@@ -6,19 +6,18 @@
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Optimizer
 
-from darkroom.callbacks.interval import Interval, log_every
+from darkroom.callbacks.interval import Interval
 
 
 class GradientNorm(Callback):
     """Clips the gradient of each optimizer to the norm ``max_norm`` and logs the norm before clipping.
 
     Logged as ``gradient_norm``; where a stage has several optimizers as ``gradient_norm/0`` and so on. With
-    ``max_norm=None`` nothing is clipped, and the norm is computed only where it is logged. Raises ValueError where
-    Lightning is told to clip as well.
+    ``max_norm=None`` nothing is clipped. Raises ValueError where Lightning is told to clip as well.
     """
 
     def __init__(self, max_norm: float | None = 1.0) -> None:
@@ -37,12 +36,8 @@ class GradientNorm(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Gradients are accumulated and unscaled by now."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        place = next((i for i, known in enumerate(trainer.optimizers) if known is optimizer), 0)
-        if self._max_norm is not None:
-            self._norms[place] = clip_grad_norm_(parameters, self._max_norm)
-        elif (trainer.global_step + 1) % log_every(trainer) == 0:
-            self._norms[place] = get_total_norm([p.grad for p in parameters if p.grad is not None])
+        norm = _total(optimizer) if self._max_norm is None else clip_grad_norm_(_parameters(optimizer), self._max_norm)
+        self._norms[_place(trainer, optimizer)] = norm
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -52,3 +47,26 @@ class GradientNorm(Callback):
             pl_module.log_dict(
                 {"gradient_norm" if single else f"gradient_norm/{i}": norm for i, norm in self._norms.items()}
             )
+
+    def norm(self, trainer: Trainer, optimizer: Optimizer) -> Tensor:
+        """Of the present step, once ``on_before_optimizer_step`` has been here."""
+        return self._norms[_place(trainer, optimizer)]
+
+
+def gradient_norm(trainer: Trainer, optimizer: Optimizer) -> Tensor:
+    """The norm before clipping: as GradientNorm took it, where the run has that callback (above the one that asks)."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it from another class
+    known = next((callback for callback in callbacks if isinstance(callback, GradientNorm)), None)
+    return _total(optimizer) if known is None else known.norm(trainer, optimizer)
+
+
+def _place(trainer: Trainer, optimizer: Optimizer) -> int:
+    return next((i for i, known in enumerate(trainer.optimizers) if known is optimizer), 0)
+
+
+def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+
+
+def _total(optimizer: Optimizer) -> Tensor:
+    return get_total_norm([p.grad for p in _parameters(optimizer) if p.grad is not None])

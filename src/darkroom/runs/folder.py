@@ -64,6 +64,10 @@ class Run:
         """Final metrics and facts, flat; empty before the first was written."""
         return json.loads(self.summary_file.read_text()) if self.summary_file.exists() else {}
 
+    def failure(self, step: int, rank: int) -> Path:
+        """Where a process keeps a batch that broke the training (``darkroom.runs.failure``)."""
+        return self.path / f"failure-{step:08d}-{rank}.pt"
+
     def latest(self) -> Path | None:
         """The newest whole checkpoint; None before the first, where training starts again from step 0."""
         return next(reversed(whole_checkpoints(self.checkpoints)), None)

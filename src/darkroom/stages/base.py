@@ -51,7 +51,8 @@ class Stage(LightningModule):
             value = value.detach()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._batches += 1
-        return losses["loss"]
+        loss = losses["loss"]
+        return loss * torch.where(loss.isfinite(), 1.0, torch.nan)  # of such a loss the gradient may look well
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Logs the means since the last log; in between nothing waits for the device."""
