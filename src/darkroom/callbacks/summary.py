@@ -1,4 +1,4 @@
-"""Keeps summary.json up to date: after every validation and at the end."""
+"""Keeps summary.json up to date: after every validation and at the end, also where a signal or an error ends it."""
 
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
@@ -19,6 +19,9 @@ class Summary(Callback):
 
     ``pictures_per_second`` is that of the whole training, first step and validations included: what a user waited.
     """
+
+    def __init__(self) -> None:
+        self._since: float | None = None  # None until the training starts
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._since = time.monotonic()
@@ -41,9 +44,14 @@ class Summary(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer, pl_module, {"finished": True})
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if self._since is not None:
+            self._write(trainer, pl_module, {})
+
     def _write(self, trainer: Trainer, pl_module: LightningModule, facts: dict[str, Any]) -> None:
         if not trainer.is_global_zero:
             return
+        assert self._since is not None
         seconds = time.monotonic() - self._since
         running = {
             "step": trainer.global_step,

@@ -1,6 +1,8 @@
 """What ``train.py`` does once its arguments are checked: build, train, say where to look."""
 
 import logging
+import shlex
+import signal
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from darkroom.autoencoding.first_stage import copy_artifact
 from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
+from darkroom.callbacks.interruption import Interruption, Stopped
 from darkroom.commands.console import console
 from darkroom.commands.initialise import initialise
 from darkroom.commands.processes import joined
@@ -32,15 +35,16 @@ def fit(config: DictConfig) -> None:
     """Trains what ``config`` describes, in Hydra's output folder, from its newest checkpoint where there is one.
 
     Of several processes, each of which comes here, the first alone writes and speaks. Raises ValueError or OSError with
-    one line for what only data and weights can tell.
+    one line for what only data and weights can tell, :class:`Stopped` where a signal ends the training.
     """
     keep_freed_memory()
     quieten()
     run = Run(Path(HydraConfig.get().runtime.output_dir))
     source = build(config.data)
+    interruption = Interruption()
     trainer: Trainer = build(
         config.trainer,
-        callbacks=callbacks(config, source),
+        callbacks=[*callbacks(config, source), interruption],
         logger=loggers(config, run),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=run.path,
@@ -57,8 +61,12 @@ def fit(config: DictConfig) -> None:
     if config.compile:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
-    with joined(run):
-        trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
+    try:
+        with joined(run), interruption.listening():
+            trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
+    except Stopped as stop:
+        say_stopped(run, trainer, stop)
+        raise
     if trainer.is_global_zero:
         close(run, trainer.loggers)
 
@@ -106,6 +114,20 @@ def loggers(config: DictConfig, run: Run) -> list[Logger]:
     """Those of the config, each told the run's folder."""
     nodes = [node for node in (config.get("logger") or {}).values() if node is not None]
     return [build(node)(run.path) for node in nodes]
+
+
+def say_stopped(run: Run, trainer: Trainer, stop: Stopped) -> None:
+    """What is saved of the run, and how to go on with it; other processes end in silence."""
+    if not trainer.is_global_zero:
+        raise SystemExit(0) from stop  # for any other code Lightning kills the first process
+    newest = run.latest()
+    saved = f"saved is {newest}" if newest else "nothing is saved yet"
+    console.print(f"stopped by {stop.signal.name}: {saved}", soft_wrap=True, markup=False)
+    command = shlex.join(["python", "train.py", f"resume={run.path}"])
+    console.print(f"go on with:            {command}", soft_wrap=True, markup=False)
+    close(run, trainer.loggers)
+    if stop.at_once and trainer.strategy.launcher is not None:
+        trainer.strategy.launcher.kill(signal.SIGKILL)
 
 
 def close(run: Run, loggers: Sequence[Any]) -> None:

@@ -3,6 +3,7 @@
 import datetime
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,6 +66,8 @@ def start(space: Space, argv: Sequence[str], task: Callable[[DictConfig], None])
         hydra.main(version_base="1.3", config_path=str(space.folder.resolve()), config_name=space.name)(task)()
     except ERRORS as error:
         return report([words(error)])
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     finally:

@@ -1,0 +1,85 @@
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
+import os
+import signal
+
+import pytest
+from lightning.pytorch import Callback
+from trainers import Tiny, loader, trainer
+
+from darkroom.callbacks.interruption import Interruption, Stopped
+from darkroom.callbacks.summary import Summary
+from darkroom.runs.folder import Run
+from darkroom.runs.metrics_file import MetricsFile
+
+
+class Sender(Callback):
+    """Sends signals at the start of batches."""
+
+    def __init__(self, *signals, batch=2):
+        self.signals, self.batch = signals, batch
+
+    def on_train_batch_start(self, trainer, module, batch, place):
+        for each in self.signals if place == self.batch else ():
+            os.kill(os.getpid(), each)
+
+
+def interrupted(folder, steps, *callbacks, **options):
+    """Trains until it is stopped, which must be; the module and how it was stopped."""
+    own, module = Interruption(), Tiny()
+    with pytest.raises(Stopped) as stop, own.listening():
+        trainer(folder, steps, [*callbacks, own], [MetricsFile(folder)], **options).fit(module, loader())
+    return module, stop.value
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_step_is_finished_saved_and_counted(tmp_path, number, code):
+    before = signal.getsignal(number)
+    module, stop = interrupted(tmp_path, 9, Sender(number), Summary())
+    assert module.seen == [0, 1, 2]
+    assert (stop.code, stop.signal, stop.at_once) == (code, number, False)
+    assert [path.name for path in Run(tmp_path).checkpoints.iterdir()] == ["step-00000003.ckpt"]
+    summary = Run(tmp_path).summary
+    assert (summary["step"], summary["pictures"], summary["finished"]) == (3, 12, False)
+    assert signal.getsignal(number) is before
+
+
+def test_under_accumulation_the_whole_step_is_finished(tmp_path):
+    module, _ = interrupted(tmp_path, 9, Sender(signal.SIGTERM, batch=3), accumulate_grad_batches=3)
+    assert module.seen == [0, 1, 2, 3, 4, 5]
+    assert [path.name for path in Run(tmp_path).checkpoints.iterdir()] == ["step-00000002.ckpt"]
+
+
+def test_a_second_signal_stops_at_once(tmp_path):
+    module, stop = interrupted(tmp_path, 9, Sender(signal.SIGINT, signal.SIGTERM))
+    assert module.seen == [0, 1]
+    assert (stop.code, stop.at_once) == (143, True)
+    assert not Run(tmp_path).checkpoints.exists()
+
+
+def test_before_the_first_step_a_signal_stops_at_once(tmp_path):
+    class Early(Callback):
+        def setup(self, trainer, module, stage):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    module, stop = interrupted(tmp_path, 9, Early())
+    assert (module.seen, stop.at_once) == ([], True)
+
+
+def test_a_signal_in_the_last_step_lets_the_training_end(tmp_path):
+    module, stop = interrupted(tmp_path, 3, Sender(signal.SIGTERM), Summary())
+    assert module.seen == [0, 1, 2]
+    assert (stop.code, stop.at_once) == (143, False)
+    assert Run(tmp_path).summary["finished"] is True
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        own, module = Interruption(), Tiny()
+        with own.listening():
+            trainer(tmp_path, 4, [Sender(signal.SIGINT), own]).fit(module, loader())
+        assert module.seen == [0, 1, 2, 3]
+    finally:
+        signal.signal(signal.SIGINT, before)
