@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from omegaconf import OmegaConf
 
+from darkroom.autoencoding.artifact import FILES, hash_of
 from darkroom.commands.checking.compose import Space, composed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,10 +48,13 @@ def furnish(folder: Path) -> None:
     """Runs ``logs/<stage>/RUN`` that the check of a command line takes for real ones, and folders of pictures."""
     for name in ("my_pictures", "data"):
         (folder / name).mkdir()
+        for picture in ("1.png", "2.png"):  # the check opens none
+            (folder / name / picture).touch()
     artifact = folder / "logs/autoencoder/RUN/first_stage"
     artifact.mkdir(parents=True)
-    for name in ("latents.json", "HASH"):
-        (artifact / name).touch()
+    for name in FILES:
+        (artifact / name).write_text('{"factor": 8}')
+    (artifact / "HASH").write_text(hash_of(artifact))
     for stage in ("autoencoder", "latent_diffusion"):
         overrides = [f"experiment=shapes_{stage}", "run_id=RUN"]
         if stage == "latent_diffusion":
