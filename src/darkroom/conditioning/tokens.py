@@ -15,6 +15,7 @@ from torch import Tensor
 
 PADDING, START, END = 0, 49406, 49407
 NUM_IDS = 49408
+MOST = 77  # tokens of a caption in CLIP
 
 
 @functools.cache
@@ -69,6 +70,11 @@ def ids_in(captions: Iterable[str]) -> list[int]:
     for caption in set(captions):
         found.update(encode(caption))
     return sorted(found)
+
+
+def longest(captions: Iterable[str]) -> int:
+    """Tokens of the longest caption, with start and end, but no more than the 77 that CLIP reads."""
+    return min(max(len(encode(caption)) for caption in set(captions)) + 2, MOST)
 
 
 class Vocabulary:

@@ -16,7 +16,9 @@ from darkroom.data.shapes.vocabulary import SHAPES
 _SQUARE = 0.9  # half a side
 _TRIANGLE = 1.2  # radius of the circle through the corners; equilateral, apex up
 _CROSS = 1.03  # half the length of an arm's bar; upright, as a plus
-_ARM = 0.38  # half the width of a bar: six pixels of the smallest cross at 64 px, where the tips of a star would blur away
+_ARM = (
+    0.38  # half the width of a bar: six pixels of the smallest cross at 64 px, where the tips of a star would blur away
+)
 
 # From the middle of the bounding box down to the centre of mass, which the triangle shares with its outer circle.
 _SINK = {"circle": 0.0, "square": 0.0, "triangle": _TRIANGLE / 4, "cross": 0.0}

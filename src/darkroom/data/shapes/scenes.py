@@ -34,6 +34,7 @@ _MARGIN = 2 / 64  # to the edge of the picture
 _GAP = 5 / 64  # between shapes
 _RADII = np.array([[8.4, 9.6], [11.8, 12.9]]) / 64  # small, large; two of the widest large shapes just fit side by side
 _LEAN = 0.5  # the offset across a relation's axis, as a share of that along it, is at most this
+_INVERSE = 0.2  # of captions say "below" or "right of": were it half, the order of the words alone would tell nothing
 _JITTER = np.array([0.04, 0.03, 0.03])  # at most, of a shape's lightness and of both axes of its chroma
 
 
@@ -120,11 +121,16 @@ def draw_content(keys: Keys, max_shapes: int, wanted: Callable[[Content], Bool[n
 
 
 def _propose(keys: Keys, max_shapes: int) -> Content:
-    """Every combination alike, and n shapes n times as often as one: pictures of several are the harder ones."""
+    """Every combination alike but for the inverse relations, and n shapes n times as often as one.
+
+    Pictures of several shapes are the harder ones. Which colour is above depends on the order of the words and on the
+    relation together, on neither alone if all four were as frequent; a parity is slow to learn by gradients.
+    """
     u = keys.fold("content").uniform((17,), dtype=torch.float64).numpy()
     share = np.cumsum(np.arange(1, max_shapes + 1))
-    relation = (u[:, 1] * len(RELATIONS)).astype(np.int64)
-    other_axis = 2 * (1 - relation // 2) + (u[:, 2] < 0.5)  # the third shape lies along the axis that is left
+    axis = (u[:, 15] < 0.5).astype(np.int64)
+    relation = 2 * axis + (u[:, 1] < _INVERSE)
+    other_axis = 2 * (1 - axis) + (u[:, 2] < _INVERSE)  # the third shape lies along the axis that is left
     return Content(
         count=1 + np.searchsorted(share[:-1] / share[-1], u[:, 0], side="right"),
         colour=(u[:, 3:6] * len(COLOURS)).astype(np.int64),
