@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 
 from darkroom.contracts import (
     Batch,
@@ -80,3 +81,10 @@ def test_a_batch_moves_with_everything_in_it():
 
 def test_prompts_count_their_labels_or_captions():
     assert [len(p) for p in (Prompts(), Prompts(caption=("a",)), Prompts(label=torch.arange(3)))] == [0, 1, 3]
+
+
+def test_shapes_in_signatures_are_checked_while_tests_run():
+    with pytest.raises(TypeCheckError, match="to_float"):
+        to_float(torch.zeros(2, 4, 8, 8, dtype=torch.uint8))  # four channels are no picture
+    with pytest.raises(TypeCheckError):
+        Posterior(torch.zeros(1, 2, 3, 3), torch.zeros(1, 2, 3, 4))

@@ -43,4 +43,4 @@ def test_clipping_twice_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"trainer.gradient_clip_val=0.5 would clip a second time"):
         trainer(tmp_path, 1, [GradientNorm()], gradient_clip_val=0.5).fit(Tiny(), loader())
     with pytest.raises(ValueError, match="max_norm=-1"):
-        GradientNorm(max_norm=-1)
+        GradientNorm(max_norm=-1.0)

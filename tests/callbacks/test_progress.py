@@ -16,7 +16,7 @@ def shown(folder, *, terminal, **options):
 
 
 def test_off_a_terminal_there_are_few_plain_lines(tmp_path):
-    text = shown(tmp_path, terminal=False, line_seconds=3600)
+    text = shown(tmp_path, terminal=False, line_seconds=3600.0)
     assert "\x1b" not in text
     lines = text.strip().split("\n")
     assert len(lines) == 2  # the first step and the end
@@ -31,6 +31,6 @@ def test_on_a_terminal_there_is_a_bar_and_the_cursor_comes_back(tmp_path):
     assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l") >= 0
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3723, "1:02:03")])
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3599.0, "59:59"), (3723.0, "1:02:03")])
 def test_remaining_time_reads_like_a_clock(seconds, text):
     assert clock(seconds) == text

@@ -37,20 +37,20 @@ def test_a_known_column_appends_and_does_not_write_the_file_anew(tmp_path):
 def test_a_resumed_run_doubles_no_row(tmp_path):
     first = MetricsFile(tmp_path)
     for step in (10, 20, 30, 40):
-        first.log_metrics({"loss": step}, step=step - 1)
-    first.log_metrics({"val": 1}, step=39)
+        first.log_metrics({"loss": float(step)}, step=step - 1)
+    first.log_metrics({"val": 1.0}, step=39)
     resumed = MetricsFile(tmp_path)  # killed after 40, its last checkpoint is of step 20
-    resumed.log_metrics({"loss": 300, "new": 1}, step=29)
+    resumed.log_metrics({"loss": 300.0, "new": 1.0}, step=29)
     assert [(row["step"], row["loss"]) for row in table(tmp_path)] == [("10", "10"), ("20", "20"), ("30", "300")]
     assert list(table(tmp_path)[0]) == ["step", "loss", "val", "new"]
 
 
 def test_a_row_that_a_kill_cut_short_is_left_out_by_the_next_run(tmp_path):
-    MetricsFile(tmp_path).log_metrics({"loss": 1, "norm": 2}, step=9)
+    MetricsFile(tmp_path).log_metrics({"loss": 1.0, "norm": 2.0}, step=9)
     with (tmp_path / "metrics.csv").open("a") as file:
         file.write("20,0.5,0.12")  # of 0.1234
     assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == ["10"]
-    MetricsFile(tmp_path).log_metrics({"loss": 3, "norm": 4}, step=29)
+    MetricsFile(tmp_path).log_metrics({"loss": 3.0, "norm": 4.0}, step=29)
     assert [(row["step"], row["loss"]) for row in table(tmp_path)] == [("10", "1"), ("30", "3")]
 
 
