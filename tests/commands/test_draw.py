@@ -88,7 +88,7 @@ def test_words_that_training_never_saw_and_text_that_is_cut_are_warned_of(text_r
     warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
     assert len(warnings) == 3
     assert "prompt: " in warnings[0] and "zebra" in warnings[0] and "circle" not in warnings[0]
-    assert "20 tokens" in warnings[1]
+    assert "10 tokens" in warnings[1]  # of the training caption
     assert "negative_prompt: " in warnings[2] and "dog" in warnings[2]
 
 

@@ -56,7 +56,9 @@ def test_named_conditioners_are_filled_from_the_data():
         {"_target_": "darkroom.conditioning.null.NoCondition"},
         None,
     )
-    assert resolve(composed("text"), ["a red circle", "a circle"], None).node["context_length"] == 5  # with start and end
+    assert (
+        resolve(composed("text"), ["a red circle", "a circle"], None).node["context_length"] == 5
+    )  # with start and end
     assert resolve(composed("text", "conditioner.context_length=9"), CAPTIONS, None).node["context_length"] == 9
     assert resolve(composed("text"), ["a circle " * 99], None).node["context_length"] == 77
     assert resolve(composed("clip", "conditioner.pretrained=null"), CAPTIONS, None).node["pretrained"] is None

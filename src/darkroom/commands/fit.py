@@ -51,8 +51,6 @@ def fit(config: DictConfig) -> None:
     )
     console.quiet = not trainer.is_global_zero
     config = completed(config, source)
-    if trainer.is_global_zero:
-        config = prepared(config, run, trainer.loggers)
 
     torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
     stage: Stage = build(config.stage)
@@ -61,6 +59,8 @@ def fit(config: DictConfig) -> None:
     if config.compile:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
+    if trainer.is_global_zero:
+        write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
     try:
         with joined(run), interruption.listening():
             trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
@@ -89,15 +89,14 @@ def completed(config: DictConfig, source: PictureSource) -> DictConfig:
     return config
 
 
-def prepared(config: DictConfig, run: Run, loggers: Sequence[Logger]) -> DictConfig:
-    """The config with the run's own copy of the artifact; the run is written down, so that it rebuilds itself."""
+def write_down(config: DictConfig, run: Run, loggers: Sequence[Logger]) -> None:
+    """Config and artifact into the run's folder, so that it rebuilds itself; the config to every logger."""
     if OmegaConf.select(config, "first_stage.path"):
         copy_artifact(config.first_stage.path, run.first_stage)
         config.first_stage.path = escaped(str(run.first_stage))
     run.write_config(config)
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(OmegaConf.load(run.path / "config.yaml")))  # type: ignore[arg-type]
-    return config
 
 
 def callbacks(config: DictConfig, source: PictureSource) -> list[Callback]:

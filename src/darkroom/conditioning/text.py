@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from darkroom.conditioning import tokens
 from darkroom.conditioning.facts import Facts
 from darkroom.contracts import Condition, ConditionSpec, Prompts
-
 
 _NEIGHBOURS = 5  # tokens: a noun with its article, size and colour
 
@@ -34,13 +33,26 @@ def require_captions(name: str, facts: Facts) -> Sequence[str]:
     return facts.captions
 
 
-class SmallText(nn.Module):
-    """open_clip's text tower, small, over the token ids that the training captions hold; then each token's neighbours.
+class Words(nn.Embedding):
+    """A row for each word, plus a convolution over the words around it; row 0 is zero."""
 
-    ``Condition.tokens`` [b, context_length, width] are the last hidden states plus a convolution over five of them,
-    normalised; ``mask`` counts start, words and end, and ``vector`` [b, width] is the tower's projected state of the
-    end token. A dropped row is the empty caption. A word that no training caption held is read as a row that stays at
-    zero: a place and nothing else.
+    def __init__(self, size: int, width: int):
+        super().__init__(size, width)
+        self.neighbours = nn.Conv1d(width, width, _NEIGHBOURS, padding="same")
+        with torch.no_grad():
+            self.weight[0].zero_()
+
+    def forward(self, rows: Int64[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
+        words = super().forward(rows)
+        return words + self.neighbours(words.mT).mT
+
+
+class SmallText(nn.Module):
+    """open_clip's text tower, small, over the token ids that the training captions hold, each told its neighbours.
+
+    ``Condition.tokens`` [b, context_length, width] are the last hidden states after the final norm, ``mask`` counts
+    start, words and end, and ``vector`` [b, width] is the projected state of the end token. A dropped row is the empty
+    caption. A word that no training caption held is read as a row that stays at zero: a place and nothing else.
 
     Two things let captions be read after a thousand steps, and not only their bag of words. Embeddings begin at the
     scale of what the blocks add to them (open_clip's 0.02 drowns in the first block's averages, and long training
@@ -53,7 +65,7 @@ class SmallText(nn.Module):
         width: int,
         layers: int,
         heads: int,
-        context_length: int,  # tokens with start and end; every caption is computed at it; `completed` reads the longest
+        context_length: int,  # tokens with start and end, computed for every caption; `completed` reads the longest
     ):
         super().__init__()
         from open_clip.transformer import TextTransformer  # seconds: only where there is text
@@ -74,12 +86,8 @@ class SmallText(nn.Module):
             output_dim=width,
             output_tokens=True,
         )
+        self.tower.token_embedding = Words(self.vocabulary.size, width)
         nn.init.normal_(self.tower.positional_embedding)
-        nn.init.normal_(self.tower.token_embedding.weight)
-        with torch.no_grad():
-            self.tower.token_embedding.weight[0].zero_()
-        self.neighbours = nn.Conv1d(width, width, _NEIGHBOURS, padding="same")
-        self.norm = nn.LayerNorm(width)
         self.spec = ConditionSpec(tokens=width, vector=width)
 
     @property
@@ -113,7 +121,6 @@ class SmallText(nn.Module):
             rows = torch.where(drop.to(device)[:, None], self._rows(("",), device), rows)
         with _quick_attention(device):
             pooled, states = self.tower(rows)
-        states = self.norm(states + self.neighbours(states.mT).mT)
         return Condition(tokens=states, mask=tokens.counts(rows), vector=pooled)
 
     def _rows(self, captions: Sequence[str], device: torch.device) -> Tensor:
