@@ -1,13 +1,15 @@
 """What the tests of diffusion share: the configured parts, an ideal network, and exact moments of any sampler."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor
 
 from darkroom.contracts import Condition, Denoiser, Sampler
@@ -33,8 +35,10 @@ SAMPLERS = sorted(path.stem for path in CONF.glob("sampler/*.yaml"))
 SCHEDULES: list[NoiseSchedule] = [Flow(), Cosine(), VPLinear(), ScaledLinear(), VarianceExploding()]
 
 
+@functools.cache
 def node(group: str, name: str) -> DictConfig:
-    return OmegaConf.load(CONF / group / f"{name}.yaml")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(overrides=[f"+{group}={name}"])[group]
 
 
 def process_of(name: str) -> Process:

@@ -22,7 +22,7 @@ def test_config_nodes_are_refused_where_the_built_parts_are_and_in_the_same_word
         except ValueError as error:
             said.append(str(error))
     assert pair_faults(*nodes(process, sampler)) == said
-    assert bool(said) == (sampler == "edm" and process in ("flow", "cosine"))
+    assert bool(said) == (sampler == "edm" and process in ("flow", "flow_shifted", "cosine"))
 
 
 def test_a_parameterization_is_refused_by_config_too():

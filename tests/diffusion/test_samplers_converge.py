@@ -18,8 +18,8 @@ from darkroom.diffusion.schedule import Cosine, Flow, ScaledLinear, VarianceExpl
 from darkroom.diffusion.time_grid import karras, uniform
 
 DATA = Gaussian(0.7, 1.3)
-ORDERS = {"euler": 1, "ddim": 1, "ddpm": 1, "heun": 2, "edm": 2}
-REFUSED = {("edm", "flow"), ("edm", "cosine")}
+ORDERS = {"euler": 1, "euler_shifted": 1, "ddim": 1, "ddpm": 1, "heun": 2, "edm": 2}
+REFUSED = {("edm", "flow"), ("edm", "flow_shifted"), ("edm", "cosine")}
 ALLOWED = [pair for pair in itertools.product(SAMPLERS, PROCESSES) if pair not in REFUSED]
 
 

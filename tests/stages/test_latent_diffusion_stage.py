@@ -8,6 +8,7 @@ import torch
 from tiny import DIFFUSION, checkpoint, differences, rows, train
 
 from darkroom.runs.folder import Run
+from darkroom.stages.latent_diffusion import LatentDiffusionStage
 
 STEPS = ["max_steps=8", "callback.checkpoints.every_n_steps=3", "callback.checkpoints.keep=9"]
 LOGGED = ("train/loss", "train/lr", "gradient_norm", "val/loss")
@@ -51,6 +52,21 @@ def test_the_average_moves_with_the_weights_and_is_not_them(whole):
     live = {name: held["state_dict"][f"model.{name}"] for name in average}
     assert differences(average, live) != []
     assert held["callbacks"]["EMA"]["step"] == 8
+
+
+def test_validation_and_samples_compile_nothing_anew(tmp_path, monkeypatch):
+    with_gradients: list[bool] = []
+
+    def counting(graph, _):
+        with_gradients.append(torch.is_grad_enabled())
+        return graph.forward
+
+    monkeypatch.setattr(
+        LatentDiffusionStage, "compile_networks", lambda stage: stage.model.network.compile(backend=counting)
+    )
+    run = train(tmp_path / "compiled", DIFFUSION, *STEPS, "compile=true", "network.depth=1")
+    assert len(rows(run, "val/loss")) == 2
+    assert with_gradients and all(with_gradients)
 
 
 def test_the_first_stage_is_no_part_of_what_is_saved(whole):

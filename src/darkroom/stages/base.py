@@ -45,6 +45,14 @@ class Stage(LightningModule):
         """The losses of a batch by name; the one called ``"loss"`` is minimised."""
         raise TypeError(f"{type(self).__name__} answers no training_losses")
 
+    def on_validation_start(self) -> None:
+        """Without gradients a compiled network would be compiled anew, which costs more than a few batches gain."""
+        torch.compiler.set_stance("eager_on_recompile")
+
+    def on_validation_end(self) -> None:
+        """Training goes on as it was compiled."""
+        torch.compiler.set_stance("default")
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         losses = self.training_losses(batch)
         for name, value in losses.items():
