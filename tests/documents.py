@@ -59,6 +59,7 @@ def furnish(folder: Path) -> None:
         overrides = [f"experiment=shapes_{stage}", "run_id=RUN"]
         if stage == "latent_diffusion":
             overrides += [f"first_stage.path={artifact}", "conditioner=text", "conditioner.vocabulary=[320]"]
+            overrides += ["conditioner.context_length=20"]
         config = composed(Space(CONF, "train"), overrides).config
         run = folder / "logs" / stage / "RUN"
         (run / "checkpoints").mkdir(parents=True)

@@ -34,15 +34,16 @@ def test_a_partial_waits_for_the_rest():
 
 def test_what_the_program_adds_arrives_as_itself():
     spec, layer = LatentSpec(channels=4, factor=8, hash="x"), torch.nn.Linear(1, 1)
-    made = build({"_target_": "darkroom.contracts.ConditionSpec"}, tokens=spec, vector=layer)
-    assert made.tokens is spec
-    assert made.vector is layer
+    made = build({"_target_": "darkroom.contracts.ConditionSpec", "_partial_": True}, tokens=spec, vector=layer)
+    assert made.keywords["tokens"] is spec
+    assert made.keywords["vector"] is layer
 
 
 def test_lists_become_plain_lists():
     made = build(OmegaConf.create({"_target_": "torch.nn.ModuleList", "modules": [LINEAR]}))
     assert isinstance(made[0], torch.nn.Linear)
-    assert type(build({"_target_": "darkroom.contracts.ConditionSpec", "tokens": [1, 2]}).tokens) is list
+    held = build({"_target_": "darkroom.contracts.ConditionSpec", "_partial_": True, "tokens": [1, 2]}).keywords
+    assert type(held["tokens"]) is list
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,6 @@ def test_a_text_that_looks_like_an_interpolation_arrives_as_itself(text):
     spec = {"_target_": "darkroom.contracts.LatentSpec", "channels": 1, "factor": 8, "hash": text}
     assert build(spec).hash == text
     assert build(OmegaConf.create(literal({"spec": spec})).spec).hash == text
-    inner = {"_target_": "darkroom.contracts.ConditionSpec", "tokens": {**spec, "_partial_": True}}
-    assert build(inner).tokens().hash == text
+    inner = {"_target_": "darkroom.contracts.ConditionSpec", "_partial_": True, "tokens": {**spec, "_partial_": True}}
+    assert build(inner).keywords["tokens"]().hash == text
     assert build({**spec, "_partial_": True}, channels=2)().hash == text

@@ -5,6 +5,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+from omegaconf import ListConfig
+
 from darkroom.commands.checking.modules import Definition, Found, Module, NotThere, absolute, find, locate, read, source
 
 _SIMPLE: dict[str, tuple[type, ...]] = {
@@ -187,6 +189,8 @@ def _subscript(module: Module, outer: str, inner: ast.expr) -> list[tuple[type, 
         return [[ast.literal_eval(part) for part in parts]] if all(isinstance(p, ast.Constant) for p in parts) else None
     if outer == "Callable":
         return []
+    if outer == "Sequence":
+        return [(list, tuple, ListConfig)]
     if outer == "Optional":
         return _union(module, [*parts, ast.Constant(None)])
     return _union(module, parts) if outer == "Union" else None
