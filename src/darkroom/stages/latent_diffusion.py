@@ -84,7 +84,7 @@ class LatentDiffusionStage(Stage):
         self.model.network.compile()
         for part in self.model.conditioner.modules():
             if isinstance(part, SmallText):
-                part.tower.compile()  # eager, two layers of it took a sixth more time a step
+                part.tower.compile()  # eager, two layers of it made a step a fifth longer
 
     def training_losses(self, batch: LatentBatch) -> Mapping[str, Tensor]:
         x0 = batch.posterior.sample(self.keys("posterior", batch))
