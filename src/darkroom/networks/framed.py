@@ -7,6 +7,7 @@ U-ViT, Bao et al. 2022). Axes: b batch, c channels, l local width, h w latent si
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -67,6 +68,7 @@ class Framed(nn.Module):
         self.norm = nn.GroupNorm(_GROUPS, local_width)
         self.conv_out = nn.Conv2d(local_width, channels, 3, padding=1)
         silence(self.conv_out)
+        self.to(memory_format=torch.channels_last)  # convolutions of these widths are a fifth quicker so on a CPU
 
     def forward(
         self, x: Float[Tensor, "b c h w"], time: Float[Tensor, " b"], condition: Condition

@@ -8,6 +8,7 @@ identity, its second convolution at zero (Fixup, Zhang et al. 2019). Level 0 is 
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -72,6 +73,7 @@ class Encoder(nn.Module):
             layers += [Block(after) for _ in range(blocks[level])]
         self.layers = nn.Sequential(*layers)
         self.head = nn.Conv2d(widths[-1], out_channels, 3, padding=1)
+        self.to(memory_format=torch.channels_last)  # an eighth off a step on a CPU
 
     def forward(self, picture: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
         """Raises ValueError where a side is not a multiple of ``factor``."""
@@ -102,6 +104,7 @@ class Decoder(nn.Module):
         self.head = nn.Sequential(
             nn.SiLU(), nn.Conv2d(widths[0], 3 * stem_factor**2, 3, padding=1), nn.PixelShuffle(stem_factor)
         )
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
         return self.head(self.layers(self.stem(latent) + resized_channels(latent, self.width)))

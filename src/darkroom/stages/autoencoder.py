@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from darkroom.autoencoding.augmentation import Augmentation
 from darkroom.autoencoding.loss.total import Loss
 from darkroom.autoencoding.model import Autoencoder
 from darkroom.contracts import Batch, LatentSpec, PictureSource, to_float, to_uint8
@@ -36,11 +37,13 @@ class AutoencoderStage(Stage):
         optimizer: OptimizerFactory,
         lr_schedule: LRSchedule,
         seed: int,
+        augmentation: Augmentation | None = None,
     ):
         super().__init__(optimizer=optimizer, lr_schedule=lr_schedule, seed=seed)
         self.name = name
         self.model = model
         self.loss = loss
+        self.augmentation = augmentation
         self.metrics = MetricCollection({"psnr": MeanPSNR(), "ssim": MeanSSIM()}, prefix="val/")
         self.bicubic = MetricCollection({"psnr": MeanPSNR(), "ssim": MeanSSIM()}, prefix="val/bicubic_")
 
@@ -62,8 +65,11 @@ class AutoencoderStage(Stage):
             part.compile()
 
     def training_losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        reconstruction, posterior = self.model(batch.picture, self.keys("posterior", batch))
-        values = self.loss(batch.picture, reconstruction, posterior)
+        picture = batch.picture
+        if self.augmentation is not None:
+            picture = self.augmentation(picture, self.keys("augmentation", batch))
+        reconstruction, posterior = self.model(picture, self.keys("posterior", batch))
+        values = self.loss(picture, reconstruction, posterior)
         return {"loss": values.total, **values.terms}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

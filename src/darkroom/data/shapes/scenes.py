@@ -33,6 +33,9 @@ MOST = 3  # shapes in a picture
 _MARGIN = 2 / 64  # to the edge of the picture
 _GAP = 5 / 64  # between shapes
 _RADII = np.array([[8.4, 9.6], [11.8, 12.9]]) / 64  # small, large; two of the widest large shapes just fit side by side
+_FREEDOM = (
+    0.3  # the share that places use of the room that bands leave, in its middle: a laptop has minutes to learn them
+)
 _LEAN = 0.5  # the offset across a relation's axis, as a share of that along it, is at most this
 _INVERSE = 0.2  # of captions say "below" or "right of": were it half, the order of the words alone would tell nothing
 _JITTER = np.array([0.04, 0.03, 0.03])  # at most, of a shape's lightness and of both axes of its chroma
@@ -149,7 +152,8 @@ def _distinct(content: Content) -> Bool[np.ndarray, " b"]:
 def draw_scenes(content: Content, keys: Keys) -> Scenes:
     """Places, exact sizes, exact colours and grounds for given content."""
     u = keys.fold("place").uniform((MOST, 3), dtype=torch.float64).numpy()
-    cuts = keys.fold("cut").uniform((2,), dtype=torch.float64).numpy()
+    u[..., :2] = 0.5 + _FREEDOM * (u[..., :2] - 0.5)
+    cuts = 0.5 + _FREEDOM * (keys.fold("cut").uniform((2,), dtype=torch.float64).numpy() - 0.5)
     low, high = np.moveaxis(_RADII[content.size], -1, 0)
     radius = low + (high - low) * u[..., 2]
     return Scenes(content, radius, _place(content, radius, u[..., :2], cuts), _tint(content, keys), grounds.draw(keys))

@@ -19,7 +19,7 @@ from darkroom.data.shapes.render import render
 from darkroom.data.shapes.scenes import MOST, Content, Scenes, draw_content, draw_scenes, shows_kept_out
 from darkroom.keys import Keys, keys
 
-VERSION = "shapes 4"  # a change that alters any picture or caption alters this
+VERSION = "shapes 5"  # a change that alters any picture or caption alters this
 _SMALLEST = 32  # pixels; below, a cross is a blot
 
 
