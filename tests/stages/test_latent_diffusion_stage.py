@@ -8,6 +8,7 @@ import torch
 from tiny import DIFFUSION, checkpoint, differences, rows, train
 
 from darkroom.runs.folder import Run
+from darkroom.stages.compilation import compile_regions
 from darkroom.stages.latent_diffusion import LatentDiffusionStage
 
 STEPS = ["max_steps=8", "callback.checkpoints.every_n_steps=3", "callback.checkpoints.keep=9"]
@@ -62,7 +63,7 @@ def test_validation_and_samples_compile_nothing_anew(tmp_path, monkeypatch):
         return graph.forward
 
     monkeypatch.setattr(
-        LatentDiffusionStage, "compile_networks", lambda stage: stage.model.network.compile(backend=counting)
+        LatentDiffusionStage, "compile_networks", lambda stage: compile_regions(stage.model.network, backend=counting)
     )
     run = train(tmp_path / "compiled", DIFFUSION, *STEPS, "compile=true", "network.depth=1")
     assert len(rows(run, "val/loss")) == 2

@@ -21,6 +21,7 @@ from darkroom.diffusion.process import Process
 from darkroom.generation.denoising import Denoising
 from darkroom.generation.generator import Generator
 from darkroom.stages.base import Stage
+from darkroom.stages.compilation import compile_regions
 from darkroom.stages.optimisation import LRSchedule, OptimizerFactory
 
 
@@ -81,7 +82,7 @@ class LatentDiffusionStage(Stage):
 
     def compile_networks(self) -> None:
         """Compiles in place, which leaves the names of the weights as they are."""
-        self.model.network.compile()
+        compile_regions(self.model.network)
         for part in self.model.conditioner.modules():
             if isinstance(part, SmallText):
                 part.tower.compile()  # eager, two layers of it made a step a fifth longer
