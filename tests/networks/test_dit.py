@@ -221,6 +221,10 @@ def test_what_a_dit_cannot_be_is_refused_by_name():
         small(heads=3)
     with pytest.raises(ValueError, match="not a spatial condition"):
         small(ConditionSpec(spatial=4))
+    with pytest.raises(ValueError, match=r"network.depth=0 .* must be at least 1"):
+        small(depth=0)
+    with pytest.raises(ValueError, match=r"network.patch=0 must be at least 1"):
+        small(patch=0)
 
 
 # --- differentiation and precision
