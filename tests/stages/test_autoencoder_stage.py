@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny import AUTOENCODER, DIFFUSION, checkpoint, differences, rows, train
 
 from darkroom.autoencoding.first_stage import load_artifact, read_hash
@@ -59,6 +61,14 @@ def test_every_term_of_the_loss_is_logged_and_they_add_up(run):
 def test_reconstructions_are_drawn_at_every_validation(run):
     names = sorted(path.name for path in run.samples.glob("*.png"))
     assert names == ["first_batch-00000000.png", "reconstructions-00000006.png"]
+
+
+def test_the_first_batch_is_shown_as_it_is_encoded_after_its_augmentation(run, tmp_path):
+    node = "{_target_: darkroom.autoencoding.augmentation.PermutedColours, share: 1.0}"
+    permuted = train(tmp_path / "permuted", AUTOENCODER, "max_steps=1", f"stage.augmentation={node}")
+    plain, turned = (np.asarray(Image.open(one.samples / "first_batch-00000000.png")) for one in (run, permuted))
+    assert (plain != turned).any()
+    np.testing.assert_array_equal(np.sort(plain, axis=2), np.sort(turned, axis=2))
 
 
 def test_a_run_killed_before_its_artifact_writes_it_when_it_is_resumed(run, tmp_path):

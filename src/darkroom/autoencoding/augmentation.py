@@ -24,6 +24,8 @@ class PermutedColours:
 
     Args:
         share: of the pictures whose order is drawn, all six alike, so that a sixth of them stay as they were.
+
+    Raises ValueError where the share is none.
     """
 
     def __init__(self, share: float = 0.5) -> None:

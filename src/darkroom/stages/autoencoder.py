@@ -65,12 +65,20 @@ class AutoencoderStage(Stage):
             part.compile()
 
     def training_losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        picture = batch.picture
-        if self.augmentation is not None:
-            picture = self.augmentation(picture, self.keys("augmentation", batch))
+        picture = self._augmented(batch)
         reconstruction, posterior = self.model(picture, self.keys("posterior", batch))
         values = self.loss(picture, reconstruction, posterior)
         return {"loss": values.total, **values.terms}
+
+    def _augmented(self, batch: Batch) -> Float[Tensor, "b 3 H W"]:
+        """What of a training batch is encoded, and asked back."""
+        if self.augmentation is None:
+            return batch.picture
+        return self.augmentation(batch.picture, self.keys("augmentation", batch))
+
+    def pictures(self, batch: Batch) -> UInt8[Tensor, "b 3 H W"]:
+        """A training batch as the network sees it."""
+        return to_uint8(self._augmented(batch))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.metrics.update(batch.image, self.reconstruct(batch.image))

@@ -33,9 +33,7 @@ MOST = 3  # shapes in a picture
 _MARGIN = 2 / 64  # to the edge of the picture
 _GAP = 5 / 64  # between shapes
 _RADII = np.array([[8.4, 9.6], [11.8, 12.9]]) / 64  # small, large; two of the widest large shapes just fit side by side
-_FREEDOM = (
-    0.3  # the share that places use of the room that bands leave, in its middle: a laptop has minutes to learn them
-)
+_FREEDOM = 0.3  # the share, in its middle, that places use of the room left to them: minutes cannot teach it all
 _LEAN = 0.5  # the offset across a relation's axis, as a share of that along it, is at most this
 _INVERSE = 0.2  # of captions say "below" or "right of": were it half, the order of the words alone would tell nothing
 _JITTER = np.array([0.04, 0.03, 0.03])  # at most, of a shape's lightness and of both axes of its chroma
