@@ -7,6 +7,7 @@ from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks.checkpoints import Checkpoints
 from darkroom.callbacks.ema import EMA, averaged, power_exponent
+from darkroom.runs.checkpoint import checkpoint_path
 from darkroom.runs.folder import Run
 
 
@@ -46,15 +47,15 @@ class Holder(LightningModule):
 class At(Trainer):
     """A trainer that has taken ``step`` optimizer steps, and does nothing."""
 
-    global_step = 0
+    global_step, max_steps = 0, 10**9
 
     def __init__(self, step=0, callbacks=()):
         self.global_step, self.callbacks = step, list(callbacks)
 
 
-def fed(values, sigma_rel=0.1, ema=None):
+def fed(values, sigma_rel=0.1, ema=None, every=1):
     """An average over weights that take ``values`` after step 1, 2, ..., without a training."""
-    ema, stage = ema or EMA(sigma_rel), Holder()
+    ema, stage = ema or EMA(sigma_rel, every), Holder()
     ema.on_fit_start(At(), stage)
     first = ema.state_dict()["step"]
     for step, value in enumerate(values, start=first + 1):
@@ -82,6 +83,29 @@ def test_each_step_weighs_what_recipes_6_says(sigma_rel):
     steps = np.arange(1, n + 1)
     weights = (steps**power - (steps - 1) ** power) / n**power
     assert average(fed(values, sigma_rel)[0]) == pytest.approx((weights * values).sum(), abs=1e-12)
+
+
+def test_moved_every_few_steps_it_weighs_those_by_the_same_law():
+    power, values = power_exponent(0.1) + 1, np.sin(np.arange(1, 31) ** 2)
+    moved = np.array([1, 2, *range(3, 31, 3)])
+    weights = np.diff(moved**power, prepend=0) / 30**power
+    assert average(fed(values, every=3)[0]) == pytest.approx((weights * values[moved - 1]).sum(), abs=1e-12)
+
+
+def test_between_two_moves_a_validation_sees_the_newest_step():
+    ema, stage = fed([1.0, 2.0, 3.0, 4.0, 5.0], every=4)
+    before, power = average(ema), power_exponent(0.1) + 1
+    ema.on_validation_start(At(5), stage)
+    assert stage.model.weight.item() == pytest.approx(5 + (4 / 5) ** power * (before - 5), abs=1e-12)
+    ema.on_validation_end(At(5), stage)
+    assert stage.model.weight.item() == 5.0
+
+
+def test_the_last_step_counts_and_no_frequency_below_one_is_taken(tmp_path):
+    _, ema = fit(tmp_path, 6, every=4, val_check_interval=100)
+    assert ema.state_dict()["step"] == 6
+    with pytest.raises(ValueError, match="every_n_steps=0"):
+        EMA(every_n_steps=0)
 
 
 def test_the_first_step_copies():
@@ -114,7 +138,7 @@ def test_the_live_weights_come_back_bit_for_bit_also_after_an_error():
     with pytest.raises(ZeroDivisionError), ema.averaged(stage.model):
         raise ZeroDivisionError
     assert torch.equal(stage.model.weight, live)
-    ema.on_validation_start(At(), stage)
+    ema.on_validation_start(At(2), stage)
     ema.on_exception(At(), stage, KeyboardInterrupt())
     assert torch.equal(stage.model.weight, live)
 
@@ -122,7 +146,7 @@ def test_the_live_weights_come_back_bit_for_bit_also_after_an_error():
 def test_to_ask_for_the_average_within_a_validation_does_not_lose_the_live_weights():
     ema, stage = fed([1.0, 1 / 3])
     live = stage.model.weight.detach().clone()
-    ema.on_validation_start(At(), stage)
+    ema.on_validation_start(At(2), stage)
     with averaged(At(callbacks=[ema]), stage):
         assert stage.model.weight.item() == average(ema)
     assert stage.model.weight.item() == average(ema)
@@ -163,8 +187,8 @@ class Stage(Tiny):
 class Weights(EMA):
     """Keeps the live weights of every optimizer step, beside the average."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, every):
+        super().__init__(every_n_steps=every)
         self.live = []
 
     def on_train_batch_end(self, trainer, pl_module, *rest):
@@ -173,10 +197,10 @@ class Weights(EMA):
         super().on_train_batch_end(trainer, pl_module, *rest)
 
 
-def fit(folder, steps, resume=None, first=0, **options):
-    module, ema = Stage(), Weights()
+def fit(folder, steps, resume=None, first=0, every=1, saved=100, **options):
+    module, ema = Stage(), Weights(every)
     settings = {"val_check_interval": 4, "check_val_every_n_epoch": None, "limit_val_batches": 1} | options
-    callbacks = [ema, Checkpoints(100)]
+    callbacks = [ema, Checkpoints(saved)]
     engine = trainer(folder, steps, callbacks, enable_checkpointing=True, num_sanity_val_steps=0, **settings)
     engine.fit(module, loader(first), loader(), ckpt_path=resume, weights_only=True)
     return module, ema
@@ -199,9 +223,11 @@ def test_under_accumulation_the_average_counts_optimizer_steps(tmp_path):
     assert ema.state_dict()["step"] == len(ema.live) == 3
 
 
-def test_a_resumed_average_is_the_uninterrupted_one_bit_for_bit(tmp_path):
-    _, whole = fit(tmp_path / "whole", 7)
-    fit(tmp_path / "cut", 5)
-    _, resumed = fit(tmp_path / "cut", 7, resume=Run(tmp_path / "cut").latest(), first=5)
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_resumed_average_is_the_uninterrupted_one_bit_for_bit(tmp_path, every):
+    _, whole = fit(tmp_path / "whole", 7, every=every, saved=5)
+    halfway = checkpoint_path(Run(tmp_path / "whole").checkpoints, 5)
+    _, resumed = fit(tmp_path / "resumed", 7, resume=halfway, first=5, every=every)
+    assert whole.state_dict()["step"] == resumed.state_dict()["step"] == 7
     for name, weight in whole.state_dict()["weights"].items():
         assert torch.equal(resumed.state_dict()["weights"][name], weight)

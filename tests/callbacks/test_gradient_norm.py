@@ -33,6 +33,13 @@ def test_the_norm_before_clipping_is_logged_and_the_gradient_is_clipped(tmp_path
     assert spy.norms == pytest.approx([0.1, 0.1], rel=1e-4)
 
 
+def test_a_norm_below_the_limit_leaves_the_gradient_as_it_is(tmp_path):
+    free, limited = Spy(), Spy()
+    logged(tmp_path / "free", 3, GradientNorm(max_norm=None), free)
+    logged(tmp_path / "limited", 3, GradientNorm(max_norm=1e3), limited)
+    assert limited.norms == free.norms
+
+
 def test_under_accumulation_the_norm_is_of_the_summed_gradient(tmp_path):
     spy = Spy()
     norms = logged(tmp_path, 2, GradientNorm(max_norm=None), spy, accumulate_grad_batches=3)

@@ -29,16 +29,23 @@ def power_exponent(sigma_rel: float) -> float:
 class EMA(Callback):
     """Averages the trained weights of ``stage.model``; validation, samples and artifacts use the average.
 
-    After step n, average <- beta * average + (1 - beta) * weights with beta = (1 - 1/n)^(gamma + 1): the first step
-    copies, so nothing has to be corrected for a start at zero.
+    After step n, average <- beta * average + (1 - beta) * weights with beta = (m/n)^(gamma + 1), where m is the step it
+    was last moved at: the first time copies, so nothing has to be corrected for a start at zero.
+
+    Args:
+        sigma_rel: width of the average as a share of the training's length, below 0.28.
+        every_n_steps: how often it moves. It also moves at each of the first ones, at the last and before a validation.
     """
 
     state_key = "EMA"
 
-    def __init__(self, sigma_rel: float = 0.1):
+    def __init__(self, sigma_rel: float = 0.1, every_n_steps: int = 1):
         self._exponent = power_exponent(sigma_rel) + 1
+        if every_n_steps < 1:
+            raise ValueError(f"callback.ema.every_n_steps={every_n_steps} must be at least 1")
+        self._every = every_n_steps
         self._average: dict[str, Tensor] = {}
-        self._step = 0
+        self._step = 0  # the average was last moved at
         self._live: list[Tensor] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -49,15 +56,13 @@ class EMA(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step == self._step:  # accumulating
-            return
-        self._step = trainer.global_step
-        weights = [weight.detach() for weight in _learning(_model(pl_module)).values()]
-        kept = (1 - 1 / self._step) ** self._exponent
-        torch._foreach_lerp_(list(self._average.values()), weights, 1 - kept)
+        step = trainer.global_step
+        if step % self._every == 0 or step < self._every or step == trainer.max_steps:
+            self._move(_model(pl_module), step)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._step:
+        if trainer.global_step:
+            self._move(_model(pl_module), trainer.global_step)
             self._put_average(_model(pl_module))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -83,6 +88,14 @@ class EMA(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._average, self._step = dict(state_dict["weights"]), state_dict["step"]
+
+    def _move(self, model: nn.Module, step: int) -> None:
+        if step == self._step:  # accumulating, or moved by the step itself
+            return
+        weights = [weight.detach() for weight in _learning(model).values()]
+        kept = (self._step / step) ** self._exponent
+        torch._foreach_lerp_(list(self._average.values()), weights, 1 - kept)
+        self._step = step
 
     @torch.no_grad()
     def _put_average(self, model: nn.Module) -> None:

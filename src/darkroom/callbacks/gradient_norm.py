@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from darkroom.callbacks.interval import Interval
@@ -36,8 +36,10 @@ class GradientNorm(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Gradients are accumulated and unscaled by now."""
-        norm = _total(optimizer) if self._max_norm is None else clip_grad_norm_(_parameters(optimizer), self._max_norm)
+        norm = _total(optimizer)
         self._norms[_place(trainer, optimizer)] = norm
+        if self._max_norm is not None and not (norm.device.type == "cpu" and norm <= self._max_norm):
+            clip_grads_with_norm_(_parameters(optimizer), self._max_norm, norm)  # on a GPU, to ask first would wait
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
