@@ -45,6 +45,16 @@ def test_alike_blocks_are_compiled_once_and_answer_as_before(graphs):
     assert list(network.state_dict()) == names
 
 
+def test_what_stands_there_once_beside_a_stack_is_left_as_it_is(graphs):
+    found, backend = graphs
+    network = nn.ModuleDict({"before": nn.ModuleList([nn.Linear(8, 8)]), "stack": Stack(8, 8)})
+    compile_regions(network, backend=backend)
+    network["before"][0](torch.ones(2, 8))
+    assert found == []
+    network["stack"](torch.ones(2, 8))
+    assert len(found) == 1
+
+
 def test_a_network_without_repetition_is_compiled_as_a_whole(graphs):
     found, backend = graphs
     network = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))

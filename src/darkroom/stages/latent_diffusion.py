@@ -12,7 +12,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from darkroom.conditioning.text import SmallText
 from darkroom.contracts import FirstStage, LatentBatch, PictureSource, to_uint8
 from darkroom.data.latents import LatentDataModule
 from darkroom.diffusion.guidance import Guidance
@@ -83,9 +82,6 @@ class LatentDiffusionStage(Stage):
     def compile_networks(self) -> None:
         """Compiles in place, which leaves the names of the weights as they are."""
         compile_regions(self.model.network)
-        for part in self.model.conditioner.modules():
-            if isinstance(part, SmallText):
-                part.tower.compile()  # eager, two layers of it made a step a fifth longer
 
     def training_losses(self, batch: LatentBatch) -> Mapping[str, Tensor]:
         x0 = batch.posterior.sample(self.keys("posterior", batch))
