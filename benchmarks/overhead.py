@@ -1,6 +1,6 @@
 """What the framework costs: a training as train.py runs it against a bare loop of the same network, step by step.
 
-python benchmarks/overhead.py [--steps 60] [--runs 5] [--experiment shapes_latent_diffusion]
+python benchmarks/overhead.py [--steps 60] [--runs 5] [--experiment shapes_latent_diffusion] [--compile]
 
 The training has everything on (W&B offline, EMA, progress bar, gradient clipping, logging every 10 steps); the bare
 loop is loss, backward pass and optimizer over batches that lie ready. Runs alternate, and the last line shows medians
@@ -116,6 +116,8 @@ def prepared(run: Run, latents: Path, steps: int) -> tuple[LatentDiffusionStage,
     """The stage of a finished run, and the batches that it saw."""
     config = run.config
     stage: LatentDiffusionStage = build(config.stage)
+    if config.compile:
+        stage.compile_networks()
     pictures = build(config.data).split("train")
     sizes = {folder: sum(1 for _ in folder.iterdir()) for folder in latents.iterdir()}
     cached = LatentDataset(max(sizes, key=lambda folder: sizes[folder]), pictures)
@@ -135,6 +137,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--experiment", default="shapes_latent_diffusion")
+    parser.add_argument("--compile", action="store_true", help="both, as the demo is with a compiler")
     options = parser.parse_args()
     os.environ["WANDB_MODE"] = "offline"
     with tempfile.TemporaryDirectory() as name:
@@ -151,6 +154,7 @@ def main() -> None:
                 "data.train_size=2048",
                 "data.validation_size=64",
                 "trainer.accelerator=cpu",
+                f"compile={options.compile}",
             )
             whole = framework(config)
             stage, batches = prepared(run, folder / "latents", options.steps)
