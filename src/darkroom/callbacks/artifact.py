@@ -26,9 +26,10 @@ class Artifact(Callback):
     Args:
         config: the node that builds the autoencoder.
         source: where the pictures come from.
+        max_pictures: at 64 places or more in each, a few thousand tell mean and deviation well enough.
     """
 
-    def __init__(self, *, config: Mapping[str, Any], source: PictureSource, max_pictures: int = 50_000) -> None:
+    def __init__(self, *, config: Mapping[str, Any], source: PictureSource, max_pictures: int = 10_000) -> None:
         self._config, self._source, self._max_pictures = config, source, max_pictures
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

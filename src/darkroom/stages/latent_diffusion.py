@@ -22,6 +22,7 @@ from darkroom.generation.generator import Generator
 from darkroom.stages.base import Stage
 from darkroom.stages.compilation import compile_regions
 from darkroom.stages.optimisation import LRSchedule, OptimizerFactory
+from darkroom.stages.rehearsal import rehearse
 
 
 class LatentDiffusionStage(Stage):
@@ -56,13 +57,13 @@ class LatentDiffusionStage(Stage):
         sampler.check(process.schedule)
         if not 0 <= condition_dropout <= 1:
             raise ValueError(f"stage.condition_dropout={condition_dropout}: is a share, from 0 to 1")
+        rehearse(network, first_stage.spec.shape(resolution), conditioner.spec)
         self.name = name
         self.model = Denoising(network=network, conditioner=conditioner, first_stage=first_stage)
         self.process, self.sampler, self.guidance = process, sampler, guidance
         self.condition_dropout = condition_dropout
         self.resolution = resolution
         self.latents = Path(latents)
-        first_stage.spec.shape(resolution)  # raises where the factor does not divide
         self._first_stage = (first_stage,)  # a tuple keeps a frozen module out of this one's parameters and state
         self.validation_loss = MeanMetric()
 
