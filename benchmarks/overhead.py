@@ -3,10 +3,10 @@
 python benchmarks/overhead.py [--steps 60] [--runs 5] [--experiment shapes_latent_diffusion] [--compile]
 
 The training has everything on (W&B offline, EMA, progress bar, gradient clipping, logging every 10 steps); the bare
-loop is loss, backward pass, clipping and optimizer over batches that lie ready. Runs alternate, and the last line shows medians
-of their ratios: of wall time, and of the process's CPU time, which other work on the machine disturbs less. Beside them
-stands the share of a step in which the training waits for its cached latents. The first stage is untrained, of the
-demo's size.
+loop is loss, backward pass, clipping and optimizer over batches that lie ready. Runs alternate, and the last line shows
+medians of their ratios: of wall time, and of the process's CPU time, which other work on the machine disturbs less.
+Beside them stands the share of a step in which the training waits for its cached latents. The first stage is untrained,
+of the demo's size.
 """
 
 import argparse
