@@ -86,4 +86,4 @@ def test_each_part_of_a_merged_conditioner_is_filled():
     conditioner = build(resolve(node, CAPTIONS, CLASSES).node)
     assert isinstance(conditioner, Merged)
     condition = conditioner(Prompts(label=torch.tensor([1, 0]), caption=tuple(CAPTIONS)))
-    assert condition.vector.shape == (2, 192 + 192)
+    assert condition.vector.shape == (2, 192 + 128)  # a class, a caption
