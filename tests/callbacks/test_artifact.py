@@ -42,9 +42,9 @@ class Stage(Tiny):
         return super().training_step(batch, batch_idx)
 
 
-def fit(folder, stage, **settings):
+def fit(folder, stage, steps=3, **settings):
     callback = Artifact(config={"_target_": "darkroom.autoencoding.model.Autoencoder"}, source=Sorted(), **settings)
-    trainer(folder, 3, [callback]).fit(stage, loader())
+    trainer(folder, steps, [callback]).fit(stage, loader())
     return stage
 
 
@@ -61,3 +61,19 @@ def test_the_statistics_are_of_pictures_from_the_whole_of_a_sorted_set(tmp_path,
 def test_a_training_that_stops_early_leaves_no_artifact(tmp_path):
     fit(tmp_path, Stage(stop_at=1))
     assert list(tmp_path.glob("first_stage*")) == []
+
+
+def test_a_run_that_ends_again_keeps_its_artifact_and_one_that_is_trained_on_has_another(tmp_path):
+    written = fit(tmp_path, Stage())
+    again = Stage()
+    again.load_state_dict(written.state_dict())
+    fit(tmp_path, again, steps=0)  # as a run that is resumed with no step left
+    assert [path.name for path in tmp_path.glob("first_stage*")] == ["first_stage"]
+    torch.nn.init.zeros_(next(again.model.parameters()))
+    fit(tmp_path, again, steps=2)
+    assert sorted(path.name for path in tmp_path.glob("first_stage*")) == ["first_stage", "first_stage-00000002"]
+
+
+def test_a_run_that_was_killed_before_its_artifact_writes_it_without_a_step(tmp_path):
+    fit(tmp_path, Stage(), steps=0)
+    assert [path.name for path in tmp_path.glob("first_stage*")] == ["first_stage"]

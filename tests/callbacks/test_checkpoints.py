@@ -5,22 +5,35 @@ from trainers import Tiny, loader, trainer
 from darkroom.callbacks.checkpoints import Checkpoints
 from darkroom.runs.checkpoint import step_of, whole_checkpoints
 from darkroom.runs.folder import Run
+from darkroom.runs.metrics_file import MetricsFile
+
+
+class Killed(Exception):
+    """In place of SIGKILL."""
 
 
 class Falling(Tiny):
-    """What is watched falls with every step."""
+    """What is watched falls with every step; a validation at ``killed_at`` is the last thing that happens."""
+
+    killed_at = -1
 
     def validation_step(self, *_):
+        if self.global_step == self.killed_at:
+            raise Killed
         self.log("val/score", 1 / (1 + self.global_step), batch_size=4)
 
 
-def fit(folder, steps, *, resume=None, **settings):
+VALIDATED = {"limit_val_batches": 1, "val_check_interval": 3, "check_val_every_n_epoch": None}
+
+
+def fit(folder, steps, *, resume=None, killed_at=-1, accumulate=1, **settings):
     module = Falling()
-    callback = Checkpoints(**settings)
-    validate = {"limit_val_batches": 1, "val_check_interval": 3, "check_val_every_n_epoch": None}
-    options = {"enable_checkpointing": True, **(validate if "monitor" in settings else {})}
-    data = loader(first=step_of(resume) if resume else 0)
-    trainer(folder, steps, [callback], **options).fit(module, data, loader(), ckpt_path=resume, weights_only=True)
+    module.killed_at = killed_at
+    options = {"enable_checkpointing": True, "accumulate_grad_batches": accumulate, **VALIDATED}
+    options["val_check_interval"] *= accumulate
+    data = loader(first=step_of(resume) * accumulate if resume else 0)
+    fitting = trainer(folder, steps, [Checkpoints(**settings)], [MetricsFile(folder)], **options)
+    fitting.fit(module, data, loader(), ckpt_path=resume, weights_only=True)
     return module
 
 
@@ -40,6 +53,33 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
     assert resumed.seen == [5, 6, 7, 8]
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
     assert steps_in(tmp_path / "cut") == [5, 9]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize(("every", "killed_at"), [(3, 3), (3, 6), (2, 6), (4, 9)])
+def test_a_training_that_is_killed_while_it_validates_lacks_nothing_afterwards(tmp_path, every, killed_at, accumulate):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    fit(whole, 13, every_n_steps=every, accumulate=accumulate)
+    with pytest.raises(Killed):
+        fit(cut, 13, every_n_steps=every, killed_at=killed_at, accumulate=accumulate)
+    for again in (12, 13):  # resumed twice
+        resume = Run(cut).latest()
+        assert again > killed_at > (step_of(resume) if resume and again == 12 else 0)
+        fit(cut, again, every_n_steps=every, resume=resume, accumulate=accumulate)
+    assert Run(cut).metrics.read_text().splitlines() == Run(whole).metrics.read_text().splitlines()
+    assert steps_in(cut) == steps_in(whole)
+
+
+def test_a_kill_between_the_best_value_and_its_checkpoint_is_made_good(tmp_path, monkeypatch):
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("darkroom.callbacks.checkpoints.save_between_steps", kill)
+        fit(tmp_path, 13, every_n_steps=100, keep=1, monitor="val/score")
+    assert Run(tmp_path).best() is None
+    fit(tmp_path, 13, every_n_steps=100, keep=1, monitor="val/score")
+    assert step_of(Run(tmp_path).best()) == 3
 
 
 def test_the_best_by_validation_is_kept_beside_the_newest(tmp_path):

@@ -15,12 +15,12 @@ from darkroom.runs.metrics_file import MetricsFile
 
 
 class Sender(Callback):
-    """Sends signals at the start of batches."""
+    """Sends signals at the end of a batch."""
 
     def __init__(self, *signals, batch=2):
         self.signals, self.batch = signals, batch
 
-    def on_train_batch_start(self, trainer, module, batch, place):
+    def on_train_batch_end(self, trainer, module, outputs, batch, place):
         for each in self.signals if place == self.batch else ():
             os.kill(os.getpid(), each)
 
@@ -53,7 +53,7 @@ def test_under_accumulation_the_whole_step_is_finished(tmp_path):
 
 def test_a_second_signal_stops_at_once(tmp_path):
     module, stop = interrupted(tmp_path, 9, Sender(signal.SIGINT, signal.SIGTERM))
-    assert module.seen == [0, 1]
+    assert module.seen == [0, 1, 2]
     assert (stop.code, stop.at_once) == (143, True)
     assert not Run(tmp_path).checkpoints.exists()
 

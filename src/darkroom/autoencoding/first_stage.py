@@ -127,6 +127,12 @@ def load_artifact(path: str | Path) -> ArtifactFirstStage:
     return ArtifactFirstStage(autoencoder, mean=mean, std=std, hash=read_hash(folder))
 
 
+def has_weights(folder: Path, weights: Mapping[str, Tensor]) -> bool:
+    """Whether the artifact in ``folder`` holds ``weights`` to the bit."""
+    held, asked = load_file(folder / "weights.safetensors"), _to_float32(weights)
+    return held.keys() == asked.keys() and all(torch.equal(held[name], asked[name]) for name in asked)
+
+
 def copy_artifact(path: str | Path, folder: Path) -> str:
     """Copies an artifact into ``folder``, so that a run stays whole when the autoencoder's moves; answers its hash.
 

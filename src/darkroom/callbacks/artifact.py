@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from darkroom.autoencoding.first_stage import write_artifact
+from darkroom.autoencoding.first_stage import has_weights, write_artifact
 from darkroom.autoencoding.latent_statistics import LatentStatistics
 from darkroom.autoencoding.model import Autoencoder
 from darkroom.callbacks.ema import averaged
@@ -32,31 +32,34 @@ class Artifact(Callback):
     def __init__(self, *, config: Mapping[str, Any], source: PictureSource, max_pictures: int = 10_000) -> None:
         self._config, self._source, self._max_pictures = config, source, max_pictures
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.interrupted and trainer.global_step >= trainer.max_steps:
-            self._write(trainer, pl_module)
-
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """For a run that was killed between its last checkpoint and its artifact: no step is left, no training ends."""
-        if trainer.global_step >= trainer.max_steps and not Run(Path(trainer.default_root_dir)).first_stage.exists():
-            self._write(trainer, pl_module)
-
-    def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """After the last checkpoint: a run that is killed in between is resumed with no step left, and comes here too."""
+        if trainer.global_step < trainer.max_steps:
+            return
         autoencoder = pl_module.model
         assert isinstance(autoencoder, Autoencoder)
         with averaged(trainer, pl_module):
-            statistics = self._measure(trainer, autoencoder.eval())
-            if trainer.is_global_zero:
-                write_artifact(
-                    self._folder(trainer),
-                    config=self._config,
-                    autoencoder=autoencoder,
-                    weights=autoencoder.state_dict(),
-                    statistics=statistics,
-                    resolution=self._source.resolution,
-                    fingerprint=self._source.fingerprint,
-                )
+            if not trainer.strategy.broadcast(self._is_written(trainer, autoencoder)):
+                self._write(trainer, autoencoder.eval())
         trainer.strategy.barrier()
+
+    def _is_written(self, trainer: Trainer, autoencoder: Autoencoder) -> bool:
+        """Whether an artifact of the run has these very weights already."""
+        folder = Run(Path(trainer.default_root_dir)).first_stage
+        return any(has_weights(each, autoencoder.state_dict()) for each in folder.parent.glob(f"{folder.name}*"))
+
+    def _write(self, trainer: Trainer, autoencoder: Autoencoder) -> None:
+        statistics = self._measure(trainer, autoencoder)
+        if trainer.is_global_zero:
+            write_artifact(
+                self._folder(trainer),
+                config=self._config,
+                autoencoder=autoencoder,
+                weights=autoencoder.state_dict(),
+                statistics=statistics,
+                resolution=self._source.resolution,
+                fingerprint=self._source.fingerprint,
+            )
 
     @torch.inference_mode()
     def _measure(self, trainer: Trainer, autoencoder: Autoencoder) -> LatentStatistics:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from darkroom.callbacks.between_steps import save_between_steps
 from darkroom.runs.checkpoint import checkpoint_path, whole_checkpoints
 from darkroom.runs.folder import Run
 
@@ -33,15 +34,17 @@ class Checkpoints(Checkpoint):
         self._every, self._keep = every_n_steps, keep
         self._monitor, self._sign = monitor, 1 if mode == "max" else -1
         self._saved = -1
+        self._best: float | None = None  # a value that the next checkpoint is to be remembered for
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = trainer.global_step  # of the checkpoint that a resumed run came from
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.global_step % self._every == 0:
-            self._save(trainer)
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        due = trainer.global_step % self._every == 0 or self._best is not None
+        if due and trainer.global_step != self._saved:
+            self._keep_record(trainer)
+            save_between_steps(trainer)
+            self._has_saved(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._monitor is None or trainer.sanity_checking:
@@ -50,30 +53,30 @@ class Checkpoints(Checkpoint):
             known = sorted(trainer.callback_metrics)
             raise ValueError(f"monitor={self._monitor} of the callback Checkpoints is not logged; logged are {known}")
         value = trainer.callback_metrics[self._monitor].item()
-        run = _run(trainer)
-        if not trainer.strategy.broadcast(self._is_better(run, value)):  # of rank 0: all save, or none
-            return
-        path = self._save(trainer)
-        if trainer.is_global_zero:
-            run.write_best(path, self._monitor, value)
-            self._clean(run)
+        if trainer.strategy.broadcast(self._is_better(trainer, value)):  # of rank 0: all save, or none
+            self._best = value
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save(trainer)
-
-    def _save(self, trainer: Trainer) -> Path:
-        run = _run(trainer)
-        path = checkpoint_path(run.checkpoints, trainer.global_step)
         if trainer.global_step != self._saved:
-            trainer.save_checkpoint(path, weights_only=False)  # a collective: every rank takes part
-            self._saved = trainer.global_step
-            if trainer.is_global_zero:
-                self._clean(run)
-        return path
+            self._keep_record(trainer)
+            trainer.save_checkpoint(_path(trainer), weights_only=False)  # a collective: every rank takes part
+            self._has_saved(trainer)
 
-    def _is_better(self, run: Run, value: float) -> bool:
-        record = run.best_record
-        return record is None or self._sign * value > self._sign * record["value"]
+    def _keep_record(self, trainer: Trainer) -> None:
+        """Before the checkpoint itself: a run that is killed in between validates this step again and comes back here."""
+        if self._best is not None and trainer.is_global_zero:
+            assert self._monitor is not None
+            _run(trainer).write_best(_path(trainer), self._monitor, self._best)
+
+    def _has_saved(self, trainer: Trainer) -> None:
+        self._saved, self._best = trainer.global_step, None
+        if trainer.is_global_zero:
+            self._clean(_run(trainer))
+
+    def _is_better(self, trainer: Trainer, value: float) -> bool:
+        record = _run(trainer).best_record
+        again = record is not None and record["checkpoint"] == _path(trainer).name
+        return record is None or again or self._sign * value > self._sign * record["value"]
 
     def _clean(self, run: Run) -> None:
         whole = whole_checkpoints(run.checkpoints)
@@ -86,3 +89,7 @@ class Checkpoints(Checkpoint):
 
 def _run(trainer: Trainer) -> Run:
     return Run(Path(trainer.default_root_dir))
+
+
+def _path(trainer: Trainer) -> Path:
+    return checkpoint_path(_run(trainer).checkpoints, trainer.global_step)

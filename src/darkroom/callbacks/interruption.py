@@ -8,15 +8,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from darkroom.runs.checkpoint import checkpoint_path
-from darkroom.runs.folder import Run
+from darkroom.callbacks.between_steps import save_between_steps
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,7 +39,7 @@ class Interruption(Callback):
 
     def __init__(self) -> None:
         self._received = 0  # number of the first signal
-        self._training = self._speaks = self._saved = False
+        self._training = self._speaks = False
         self._step = 0
         self._owner = os.getpid()
         self._listened: list[signal.Signals] = []
@@ -65,19 +63,13 @@ class Interruption(Callback):
         for each in self._listened:  # again: Lightning's own talks to other processes while a step may do so too
             signal.signal(each, self._receive)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """By now the last step is logged and validated as well."""
         if trainer.global_step == self._step:  # accumulating
             return
         self._step = trainer.global_step
-        if self._step < trainer.max_steps and self._agreed(trainer):
-            folder = Run(Path(trainer.default_root_dir)).checkpoints
-            trainer.save_checkpoint(checkpoint_path(folder, self._step), weights_only=False)
-            self._saved = True
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        if self._saved:  # by now the step is logged as well
+        if self._agreed(trainer):
+            save_between_steps(trainer)
             raise Stopped(self._received)
 
     def _agreed(self, trainer: Trainer) -> int:

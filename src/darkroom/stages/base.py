@@ -81,8 +81,7 @@ class Stage(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Losses since the last log go with the checkpoint, so that the next log of a resumed run is the same."""
-        logged = checkpoint["global_step"] % self._log_every == 0  # this step's log follows the callbacks' hooks
-        checkpoint["losses"] = {"sums": {} if logged else dict(self._sums), "batches": 0 if logged else self._batches}
+        checkpoint["losses"] = {"sums": dict(self._sums), "batches": self._batches}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         losses = checkpoint.get("losses", {"sums": {}, "batches": 0})
