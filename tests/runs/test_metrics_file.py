@@ -1,6 +1,7 @@
 import csv
 
 import pytest
+import torch
 
 from darkroom.runs.metrics_file import MetricsFile, read_metrics
 
@@ -54,7 +55,14 @@ def test_a_row_that_a_kill_cut_short_is_left_out_by_the_next_run(tmp_path):
     assert [(row["step"], row["loss"]) for row in table(tmp_path)] == [("10", "1"), ("30", "3")]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e-30, 123456.7])
-def test_values_come_back_to_seven_digits(tmp_path, value):
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e-30, 123456.7, 1 / 3, torch.pi])
+def test_values_come_back_to_the_bit(tmp_path, value):
+    value = torch.tensor(value).item()  # as Lightning hands it over
     MetricsFile(tmp_path).log_metrics({"loss": value}, step=0)
-    assert float(table(tmp_path)[0]["loss"]) == pytest.approx(value, rel=1e-6, nan_ok=True)
+    found = torch.tensor(float(table(tmp_path)[0]["loss"]))
+    assert torch.equal(found, torch.tensor(value)) or found.isnan() and value != value
+
+
+def test_values_are_no_longer_than_they_must_be(tmp_path):
+    MetricsFile(tmp_path).log_metrics({"loss": torch.tensor(0.1).item(), "rate": 3.0}, step=0)
+    assert (table(tmp_path)[0]["loss"], table(tmp_path)[0]["rate"]) == ("0.1", "3")

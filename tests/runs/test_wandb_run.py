@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,8 @@ import pytest
 import torch
 import wandb
 
-from darkroom.runs.wandb_run import WandbRun, how_to_look
+from darkroom.runs.metrics_file import MetricsFile
+from darkroom.runs.wandb_run import WandbRun, how_to_look, offline_pieces
 
 CONFIG = {"resolution": 64, "network": {"_target_": "darkroom.networks.dit.DiT", "width": 192}}
 PICTURES = torch.arange(2 * 3 * 8 * 8, dtype=torch.uint8).view(2, 3, 8, 8)
@@ -58,9 +61,55 @@ def test_the_offline_run_holds_metrics_pictures_and_config(folder):
 
 
 def test_a_resumed_run_has_the_same_id_and_true_steps(folder):
-    _, second = sorted((folder / "wandb").glob("offline-run-*"))
+    _, second = offline_pieces(folder)
     assert json.loads(inspect(second, "--summary"))["run_id"] == "20260101-shapes"
-    assert [(row["_step"], row["trainer/global_step"]) for row in history(second)] == [(20, 20), (30, 30)]
+    assert [(row["_step"], row["trainer/global_step"]) for row in history(second)] == [(30, 30)]
+
+
+def metrics_of(folder):
+    """What the pieces hold in order: the value of each metric at each step, named twice if it is there twice."""
+    rows = [row for piece in offline_pieces(folder) for row in history(piece)]
+    names = ("train/loss", "val/psnr", "samples.captions")
+    return [((name, row["_step"]), row[name]) for row in rows for name in names if name in row]
+
+
+def test_the_pieces_of_a_resumed_run_hold_every_value_once(folder):
+    steps = (10, 20, 30)
+    values = [(("train/loss", step), 1 / step) for step in steps] + [(("val/psnr", step), step) for step in steps]
+    pictures = [(("samples.captions", step), ["a red circle", "고양이, sitting"]) for step in steps[1:]]
+    assert sorted(metrics_of(folder)) == sorted([*values, *pictures])
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from darkroom.runs.metrics_file import MetricsFile
+from darkroom.runs.wandb_run import WandbRun
+
+loggers = MetricsFile(Path(sys.argv[1])), WandbRun(Path(sys.argv[1]))
+for step in map(int, sys.argv[2:]):
+    for logger in loggers:
+        logger.log_metrics({"train/loss": 0.1 * step}, step=step - 1)
+        logger.log_metrics({"val/psnr": 7.0 * step}, step=step - 1)
+os.killpg(0, signal.SIGKILL)
+"""
+
+
+def test_what_a_kill_took_from_wandb_is_logged_when_the_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-c", _KILLED, str(folder), "10", "20", "30"]
+    own = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}  # else it shares ours
+    done = subprocess.run(command, start_new_session=True, timeout=60, check=False, env=own)
+    assert done.returncode == -signal.SIGKILL
+    assert metrics_of(folder) == []
+    for logger in (MetricsFile(folder), WandbRun(folder)):
+        logger.log_metrics({"train/loss": 2.0}, step=19)
+        if isinstance(logger, WandbRun):
+            logger.close()
+    found = dict(metrics_of(folder))
+    assert found == {("train/loss", 10): 1.0, ("val/psnr", 10): 70.0, ("train/loss", 20): 2.0}
+    assert len(metrics_of(folder)) == len(found)
 
 
 def test_the_way_to_look_names_folders_that_exist(folder):

@@ -63,7 +63,7 @@ class Checkpoints(Checkpoint):
             self._has_saved(trainer)
 
     def _keep_record(self, trainer: Trainer) -> None:
-        """Before the checkpoint itself: a run that is killed in between validates this step again and comes back here."""
+        """Before the checkpoint itself: a run that is killed in between validates this step again and comes back."""
         if self._best is not None and trainer.is_global_zero:
             assert self._monitor is not None
             _run(trainer).write_best(_path(trainer), self._monitor, self._best)

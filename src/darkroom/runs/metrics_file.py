@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -54,7 +55,7 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """``step`` as Lightning counts it: of the last step, from 0."""
         row: dict[str, Any] = {_STEP: (step or 0) + 1}
-        row |= {name: f"{value:.7g}" for name, value in metrics.items() if name != "epoch"}  # time is counted in steps
+        row |= {name: _shortest(value) for name, value in metrics.items() if name != "epoch"}  # time is counted in steps
         if self._file is None:  # a new run, or one that goes on
             rows = [old for old in read_metrics(self._path) if int(old[_STEP]) < row[_STEP]]
             self._columns = list(dict.fromkeys(column for known in (*rows, row) for column in known))
@@ -89,6 +90,11 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
         return []
     whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
     return list(csv.DictReader(whole.splitlines()))
+
+
+def _shortest(value: float) -> str:
+    """The fewest digits that tell a float32 from its neighbours; Lightning's scalars are no more than that."""
+    return str(np.float32(value)).removesuffix(".0")
 
 
 def _lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -1,6 +1,9 @@
 """Weights & Biases: online where there is a key, offline without asking where there is none."""
 
+import json
 import os
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +16,21 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
+from darkroom.runs.folder import Run
+from darkroom.runs.metrics_file import read_metrics
+
 _STEP = "trainer/global_step"
 
 
 class WandbRun(WandbLogger):
     """Lightning's logger, quiet and light, with its files in the run folder and the run's name as its id.
 
-    Every record carries the number of optimizer steps done as its step: what is logged at one step becomes one row, and
-    the rows that a resumed run repeats are not taken twice.
+    Every record carries the number of optimizer steps done as its step: what is logged at one step becomes one row.
+
+    A run that was killed has lost what W&B had not written yet, offline up to 32 kB, and a resumed one repeats steps that
+    it had. So the first record of a resumed run is preceded by what metrics.csv holds and W&B does not, and nothing that
+    an earlier piece of an offline run holds is logged again: read in order, the pieces hold each metric and step once.
+    Online W&B itself takes no step that it has.
     """
 
     def __init__(
@@ -51,6 +61,9 @@ class WandbRun(WandbLogger):
             settings=quiet,
         )
         self._wandb_init.pop("anonymous", None)  # Lightning passes it, W&B warns of it
+        self._folder = folder
+        self._earlier = offline_pieces(folder)
+        self._held: frozenset[tuple[str, int]] | None = None  # metric and step in earlier pieces; None: not yet read
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -78,12 +91,37 @@ class WandbRun(WandbLogger):
             self._experiment.finish()
 
     def _record(self, values: Mapping[str, Any], step: int) -> None:
-        self.experiment.log({**values, _STEP: step}, step=step)
+        if self._held is None:
+            self._held = frozenset().union(*map(_held, self._earlier if self.experiment.offline else ()))
+            for row in read_metrics(Run(self._folder).metrics):
+                if int(row["step"]) < step:
+                    self._record(_values(row), int(row["step"]))
+        values = {name: value for name, value in values.items() if (name, step) not in self._held}
+        if values:
+            self.experiment.log({**values, _STEP: step}, step=step)
+
+
+def offline_pieces(folder: Path) -> list[Path]:
+    """What W&B keeps of the offline run in ``folder``, in order: a folder for each time that it was gone on with."""
+    return sorted((folder / "wandb").glob("offline-run-*"))
+
+
+def _held(piece: Path) -> set[tuple[str, int]]:
+    """Every metric with its step in a piece, as W&B's own tool reads it, however it ended."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(piece)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    rows = [record["history"]["item"] for record in map(json.loads, lines) if record["type"] == "history"]
+    return {(name.removesuffix(".filenames"), int(row[_STEP])) for row in rows for name in row}
+
+
+def _values(row: Mapping[str, str]) -> dict[str, float]:
+    """A row of metrics.csv as it was logged: Lightning's scalars are float32."""
+    return {name: float(np.float32(text)) for name, text in row.items() if text and name != "step"}
 
 
 def how_to_look(folder: Path) -> list[str]:
     """Lines that say how to see the run in ``folder``; empty where W&B kept nothing offline."""
-    offline = sorted((folder / "wandb").glob("offline-run-*"))
+    offline = offline_pieces(folder)
     if not offline:
         return []
     return [
