@@ -33,7 +33,7 @@ class Artifact(Callback):
         self._config, self._source, self._max_pictures = config, source, max_pictures
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """After the last checkpoint: a run that is killed in between is resumed with no step left and comes here too."""
+        """After the last checkpoint: a run killed in between is resumed with no step left and comes here too."""
         if trainer.global_step < trainer.max_steps:
             return
         autoencoder = pl_module.model

@@ -55,7 +55,9 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """``step`` as Lightning counts it: of the last step, from 0."""
         row: dict[str, Any] = {_STEP: (step or 0) + 1}
-        row |= {name: _shortest(value) for name, value in metrics.items() if name != "epoch"}  # time is counted in steps
+        row |= {
+            name: _shortest(value) for name, value in metrics.items() if name != "epoch"
+        }  # time is counted in steps
         if self._file is None:  # a new run, or one that goes on
             rows = [old for old in read_metrics(self._path) if int(old[_STEP]) < row[_STEP]]
             self._columns = list(dict.fromkeys(column for known in (*rows, row) for column in known))

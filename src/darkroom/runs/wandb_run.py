@@ -27,10 +27,10 @@ class WandbRun(WandbLogger):
 
     Every record carries the number of optimizer steps done as its step: what is logged at one step becomes one row.
 
-    A run that was killed has lost what W&B had not written yet, offline up to 32 kB, and a resumed one repeats steps that
-    it had. So the first record of a resumed run is preceded by what metrics.csv holds and W&B does not, and nothing that
-    an earlier piece of an offline run holds is logged again: read in order, the pieces hold each metric and step once.
-    Online W&B itself takes no step that it has.
+    A run that was killed has lost what W&B had not written yet, offline up to 32 kB, and a resumed one repeats steps.
+    So the first record of a resumed run is preceded by what metrics.csv holds and W&B does not, and what an earlier
+    piece of an offline run holds is not logged again: read in order, the pieces hold each metric and step once. Online
+    W&B itself takes no step that it has.
     """
 
     def __init__(
@@ -106,12 +106,16 @@ def offline_pieces(folder: Path) -> list[Path]:
     return sorted((folder / "wandb").glob("offline-run-*"))
 
 
-def _held(piece: Path) -> set[tuple[str, int]]:
-    """Every metric with its step in a piece, as W&B's own tool reads it, however it ended."""
+def read_piece(piece: Path) -> list[dict[str, Any]]:
+    """The rows that a piece holds, as W&B's own tool reads it, however it ended."""
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(piece)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    rows = [record["history"]["item"] for record in map(json.loads, lines) if record["type"] == "history"]
-    return {(name.removesuffix(".filenames"), int(row[_STEP])) for row in rows for name in row}
+    return [record["history"]["item"] for record in map(json.loads, lines) if record["type"] == "history"]
+
+
+def _held(piece: Path) -> set[tuple[str, int]]:
+    """Every metric with its step in a piece."""
+    return {(name.removesuffix(".filenames"), int(row[_STEP])) for row in read_piece(piece) for name in row}
 
 
 def _values(row: Mapping[str, str]) -> dict[str, float]:
