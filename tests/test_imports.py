@@ -8,7 +8,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "darkroom"
 ROWS = """
-    contracts keys build
+    contracts keys build files
     networks diffusion
     conditioning autoencoding
     runs data

@@ -1,11 +1,14 @@
 """The only place where a config node becomes an object.
 
-A node is a mapping with ``_target_``; what it may name is limited to the packages below, at any depth, so that a config
-file cannot call whatever Python has. ``_keys_`` beside it lists what the check lets through to a ``**kwargs``
+A node is a mapping with ``_target_``. A run's folder or an artifact may come from a stranger, so what a node may name
+is limited, at any depth: by its package before anything is imported, then by what the name turns out to be, since
+``torch.os.system`` is ``os.system``. ``_keys_`` beside it lists what the check lets through to a ``**kwargs``
 (``darkroom.commands.checking.nodes``) and is taken out here.
 """
 
 import functools
+import importlib
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +17,24 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-PACKAGES = ("darkroom", "torch", "torchvision", "timm", "open_clip", "torchmetrics", "lightning", "wandb")
+PACKAGES = ("darkroom", "torch", "torchvision", "timm", "open_clip", "torchmetrics", "lightning")
+_added: set[str] = set()  # packages of the user's own, of which everything may be built
+_BASES = {  # of a foreign class, by name: what nobody has imported needs not be
+    "torch.nn.modules.module.Module",
+    "torch.optim.optimizer.Optimizer",
+    "torch.optim.lr_scheduler.LRScheduler",
+    "torchmetrics.metric.Metric",
+    "lightning.pytorch.callbacks.callback.Callback",
+    "lightning.pytorch.loggers.logger.Logger",
+    "lightning.pytorch.strategies.strategy.Strategy",
+    "lightning.pytorch.core.datamodule.LightningDataModule",
+}
+_BUILDERS = {"lightning.pytorch.trainer.trainer.Trainer", "darkroom.autoencoding.first_stage.load_artifact"}
+_MATHEMATICS = "darkroom.diffusion."  # whose functions, samplers and time grids, touch no file
+_WRITTEN = {"save_dir", "dirpath", "default_root_dir"}  # arguments that name where to write, not what to load
+_FILE = re.compile(
+    r"[/\\]|^~|\.(pth?|ckpt|bin|safetensors|pkl|pickle|npz?|h5|onnx|py|so|dll|zip|tar|gz)$", re.IGNORECASE
+)
 
 
 def build(node: Any, **extra: Any) -> Any:
@@ -23,14 +43,15 @@ def build(node: Any, **extra: Any) -> Any:
     ``extra`` are arguments that only the program knows; they go straight to the constructor, past OmegaConf, which
     would turn a dataclass into a mapping. A node with ``_partial_: true`` gives a partial that holds them.
 
-    Raises ValueError in one line: where a ``_target_`` lies outside :data:`PACKAGES` or is not to be found, and where a
-    constructor refuses its arguments (its own error stays chained).
+    Raises ValueError in one line: where a ``_target_`` is not what a config may build (:func:`resolved`) or, outside of
+    darkroom, gets the name of a file or an address to load, and where a constructor refuses its arguments (its own
+    error stays chained).
     """
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     plain = literal(literal(without_keys(plain)))  # Hydra makes it a config once more, and resolves that twice
-    for target in targets(plain):
-        if not permitted(target):
-            raise ValueError(f"_target_: {target} lies outside the packages a config may build: {', '.join(PACKAGES)}")
+    for each in nodes(plain):
+        resolved(each["_target_"])
+        _refuse_files(each)
     try:
         if not extra:
             return instantiate(plain, _convert_="all")
@@ -56,21 +77,101 @@ def escaped(text: str) -> str:
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
-def permitted(target: str) -> bool:
-    """Whether a config may name ``target``."""
-    return target.split(".")[0] in PACKAGES
+def add_packages(names: Sequence[str]) -> None:
+    """Let nodes build what lies in packages of the user's own; to be told by the command line alone."""
+    _added.update(names)
 
 
-def targets(node: Any) -> Iterator[str]:
-    """Every ``_target_`` in ``node``, at any depth."""
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        for value in node.values():
-            yield from targets(value)
-    elif isinstance(node, Sequence) and not isinstance(node, str):
-        for value in node:
-            yield from targets(value)
+def permitted(target: str, more: Sequence[str] = ()) -> bool:
+    """Whether ``target`` lies in a package of :data:`PACKAGES`, of the user's own or of ``more``; imports nothing."""
+    package, *names = target.split(".")
+    return package in {*PACKAGES, *_added, *more} and not any(name.startswith("__") for name in names)
+
+
+def resolved(target: Any) -> Any:
+    """The class or function that a config may name so.
+
+    That is any class of darkroom, a function of its diffusion mathematics, a class of the other packages that is a
+    module, optimizer, learning rate schedule, metric, callback, logger, strategy or data module, Lightning's trainer,
+    and all that a package of the user's own defines. Raises ValueError for everything else.
+    """
+    if not isinstance(target, str) or not permitted(target):
+        more = "packages=[NAME] on the command line adds one"
+        raise ValueError(
+            f"_target_: {target} lies outside the packages a config may build: {', '.join(PACKAGES)}; {more}"
+        )
+    thing = _imported(target)
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)) or not _buildable(thing):
+        raise ValueError(f"_target_: {target} is nothing that a config may build: give a class of a part")
+    return thing
+
+
+def _imported(target: str) -> Any:
+    """What the dotted name leads to, from the longest part of it that is a module."""
+    parts = target.split(".")
+    try:
+        for depth in range(len(parts) - 1, 0, -1):
+            if (thing := _module(".".join(parts[:depth]))) is not None:
+                return functools.reduce(getattr, parts[depth:], thing)
+        importlib.import_module(parts[0])
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"_target_: there is no {target}: {_words(error)}") from error
+    raise ValueError(f"_target_: {target} is a package; give a class of it")
+
+
+def _module(name: str) -> Any:
+    """None where there is none of that name; one that is there and imports what is not raises its own error."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        return None
+
+
+def _buildable(thing: Any) -> bool:
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    package = name.split(".")[0]
+    if package in _added or name in _BUILDERS:
+        return True
+    if not inspect.isclass(thing):
+        return name.startswith(_MATHEMATICS)
+    if package == "darkroom":
+        return not name.startswith("darkroom.commands.")
+    ancestors = {f"{each.__module__}.{each.__qualname__}" for each in thing.__mro__}
+    return package in PACKAGES and bool(ancestors & _BASES)
+
+
+def _refuse_files(node: Mapping[str, Any]) -> None:
+    """A foreign constructor may load what it is named, by a reader that runs code."""
+    if node["_target_"].split(".")[0] in {"darkroom", *_added}:
+        return
+    for key, value in node.items():
+        for text in _texts(value) if key not in {*_WRITTEN, "_target_"} else ():
+            if _FILE.search(text):
+                raise ValueError(f"{node['_target_']}: {key}={text} names a file or an address, which a config may not")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The strings in a value, but for those of nodes inside it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) and "_target_" not in value:
+        yield from (text for each in value.values() for text in _texts(each))
+    elif isinstance(value, Sequence):
+        yield from (text for each in value for text in _texts(each))
+
+
+def nodes(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every mapping with ``_target_`` in ``value``, at any depth."""
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            yield value
+        for each in value.values():
+            yield from nodes(each)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for each in value:
+            yield from nodes(each)
 
 
 def without_keys(node: Any) -> Any:

@@ -1,6 +1,7 @@
-"""What the rooms of the house exchange: frozen dataclasses and Protocols, no behaviour of their own.
+"""What the rooms of the house exchange: frozen dataclasses and Protocols.
 
-Axes in shapes: b batch, c channels, h w latent height and width, H W picture height and width, n tokens, d width.
+Axes in shapes: b batch, c channels, h w latent height and width, H W picture height and width, n tokens, d width, v
+width of a condition's vector, s channels of its map.
 A picture is RGB; as uint8 it lies in 0..255, as float in [-1, 1]. t lies in [0, 1]; 0 is data, 1 is noise.
 """
 
@@ -161,7 +162,12 @@ class ConditionSpec:
 
 @runtime_checkable
 class Conditioner(Protocol):
-    """Raw prompts to a :class:`Condition`; a torch module, trained jointly where it has weights that learn."""
+    """Raw prompts to a :class:`Condition`; a torch module, trained jointly where it has weights that learn.
+
+    Its class has a static ``completed(arguments, facts)``, which fills in what the data tells, or refuses the data
+    (``darkroom.conditioning.facts``). One that reads text also has ``truncated(captions)`` and
+    ``unknown_words(captions)``, which say what of the captions it does not take in, and ``context_length`` in tokens.
+    """
 
     spec: ConditionSpec
 

@@ -12,8 +12,8 @@ def test_inside_the_command_line_is_that_of_the_run_and_afterwards_as_before(mon
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     monkeypatch.setenv("MASTER_PORT", "1")
     before = list(sys.argv)
-    with joined(Run(Path("/logs, [old]/x"))):
-        assert sys.argv == [before[0], "resume=/logs, [old]/x"]
+    with joined(Run(Path("/logs, [old]/x")), ["mylab", "other"]):
+        assert sys.argv == [before[0], "resume=/logs, [old]/x", "packages=[mylab,other]"]
         os.environ.update(LOCAL_RANK="0", MASTER_PORT="2")  # as Lightning does when it starts the others
     assert sys.argv == before
     assert "LOCAL_RANK" not in os.environ

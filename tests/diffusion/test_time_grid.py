@@ -53,7 +53,7 @@ def test_on_a_table_the_native_grid_is_trailing():
 
 
 def test_the_native_grid_takes_no_more_steps_than_there_are_entries():
-    with pytest.raises(ValueError, match="num_steps=101 is more than the 100 times"):
+    with pytest.raises(ValueError, match="num_steps=101 is more than the 100 entries"):
         native(101, ScaledLinear(steps=100))
 
 

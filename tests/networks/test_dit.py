@@ -217,13 +217,13 @@ def test_latents_that_the_patch_does_not_divide_are_refused():
 
 
 def test_what_a_dit_cannot_be_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"network.heads=3 must divide network.width=16"):
+    with pytest.raises(ValueError, match=r"heads=3 must divide width=16"):
         small(heads=3)
     with pytest.raises(ValueError, match="not a spatial condition"):
         small(ConditionSpec(spatial=4))
-    with pytest.raises(ValueError, match=r"network.depth=0 .* must be at least 1"):
+    with pytest.raises(ValueError, match=r"depth=0 .* must be at least 1"):
         small(depth=0)
-    with pytest.raises(ValueError, match=r"network.patch=0 must be at least 1"):
+    with pytest.raises(ValueError, match=r"patch=0 must be at least 1"):
         small(patch=0)
 
 

@@ -60,7 +60,7 @@ def test_values_come_back_to_the_bit(tmp_path, value):
     value = torch.tensor(value).item()  # as Lightning hands it over
     MetricsFile(tmp_path).log_metrics({"loss": value}, step=0)
     found = torch.tensor(float(table(tmp_path)[0]["loss"]))
-    assert torch.equal(found, torch.tensor(value)) or found.isnan() and value != value
+    assert torch.equal(found, torch.tensor(value)) or (found.isnan() and value != value)
 
 
 def test_values_are_no_longer_than_they_must_be(tmp_path):

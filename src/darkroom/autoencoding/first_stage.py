@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from darkroom.autoencoding.latent_statistics import LatentStatistics
 from darkroom.autoencoding.model import Autoencoder
 from darkroom.build import build
 from darkroom.contracts import LatentSpec, Posterior
+from darkroom.files import replacing
 
 _VERSION = 1
 
@@ -146,16 +146,12 @@ def copy_artifact(path: str | Path, folder: Path) -> str:
 
 
 def _write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Fills a temporary neighbour, then renames it: a reader sees a whole folder or none."""
+    """A reader sees a whole folder or none."""
     if folder.exists():
         raise FileExistsError(f"{folder} exists and an artifact is never overwritten; choose another folder")
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    temporary.mkdir(parents=True)
-    try:
-        fill(temporary)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # gone already, unless something failed
+    with replacing(folder) as draft:
+        draft.mkdir()
+        fill(draft)
 
 
 def _to_float32(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,13 +3,13 @@
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from darkroom.callbacks.between_steps import save_between_steps
 from darkroom.runs.checkpoint import checkpoint_path, whole_checkpoints
 from darkroom.runs.folder import Run
 
@@ -33,18 +33,16 @@ class Checkpoints(Checkpoint):
                 raise ValueError(f"{name}={value} of the callback Checkpoints must be at least 1")
         self._every, self._keep = every_n_steps, keep
         self._monitor, self._sign = monitor, 1 if mode == "max" else -1
-        self._saved = -1
+        self._saved = 0
         self._best: float | None = None  # a value that the next checkpoint is to be remembered for
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = trainer.global_step  # of the checkpoint that a resumed run came from
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        due = trainer.global_step % self._every == 0 or self._best is not None
-        if due and trainer.global_step != self._saved:
-            self._keep_record(trainer)
-            save_between_steps(trainer)
-            self._has_saved(trainer)
+        """Here the last step is logged and validated: a run that was saved before that and killed would lack it."""
+        if trainer.global_step % self._every == 0 or self._best is not None:
+            self.save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._monitor is None or trainer.sanity_checking:
@@ -57,18 +55,17 @@ class Checkpoints(Checkpoint):
             self._best = value
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step != self._saved:
-            self._keep_record(trainer)
-            trainer.save_checkpoint(_path(trainer), weights_only=False)  # a collective: every rank takes part
-            self._has_saved(trainer)
+        self.save(trainer)
 
-    def _keep_record(self, trainer: Trainer) -> None:
-        """Before the checkpoint itself: a run that is killed in between validates this step again and comes back."""
+    def save(self, trainer: Trainer) -> None:
+        """Saves the present step, on all processes, unless it is saved; to be called between two steps."""
+        if trainer.global_step == self._saved:
+            return
         if self._best is not None and trainer.is_global_zero:
             assert self._monitor is not None
+            # before the checkpoint: a run that is killed in between validates this step again and comes back here
             _run(trainer).write_best(_path(trainer), self._monitor, self._best)
-
-    def _has_saved(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(_path(trainer), weights_only=False)  # a collective: every rank takes part
         self._saved, self._best = trainer.global_step, None
         if trainer.is_global_zero:
             self._clean(_run(trainer))
@@ -76,15 +73,13 @@ class Checkpoints(Checkpoint):
     def _is_better(self, trainer: Trainer, value: float) -> bool:
         record = _run(trainer).best_record
         again = record is not None and record["checkpoint"] == _path(trainer).name
-        return record is None or again or self._sign * value > self._sign * record["value"]
+        return record is None or again or math.isnan(record["value"]) or self._sign * (value - record["value"]) > 0
 
     def _clean(self, run: Run) -> None:
         whole = whole_checkpoints(run.checkpoints)
         for path in whole[: -self._keep]:
             if path != run.best():
                 path.unlink()
-        for draft in run.checkpoints.glob(".step-*.tmp"):  # of a run that was killed while it wrote
-            draft.unlink()
 
 
 def _run(trainer: Trainer) -> Run:

@@ -26,7 +26,8 @@ class Finite(Callback):
 
     A stage makes the whole gradient NaN where its loss is not finite (``Stage.training_step``), and the norm is taken
     over all processes: they decide alike without another word. Skipping waits for no device: a fused optimizer reads
-    ``found_inf`` on its own. The count is read at each step on a CPU, and with the logs elsewhere.
+    ``found_inf`` on its own. The count is read at each step on a CPU, and elsewhere with the logs: there the step that
+    is named, and the batch that is kept, are those of the log.
 
     Args:
         max_skipped: so many steps in a row may be skipped; at one more the run stops with a ValueError that names step
@@ -39,6 +40,7 @@ class Finite(Callback):
             raise ValueError(f"callback.finite.max_skipped={max_skipped}: must be at least 0")
         self._most = max_skipped
         self._skipped: Tensor | None = None  # steps in a row
+        self._longest: Tensor | None = None  # row since it was last read
         self._batches: list[Any] = []  # of the present step
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -51,20 +53,22 @@ class Finite(Callback):
         bad = ~gradient_norm(trainer, optimizer).isfinite()
         before = torch.zeros_like(bad, dtype=torch.int64) if self._skipped is None else self._skipped.to(bad.device)
         self._skipped = torch.where(bad, before + 1, 0)
+        self._longest = self._skipped if self._longest is None else torch.maximum(self._longest, self._skipped)
         _skip(optimizer, bad)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if (batch_idx + 1) % trainer.accumulate_grad_batches or self._skipped is None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches or self._longest is None:
             return
         if pl_module.device.type != "cpu" and trainer.global_step % log_every(trainer):
             return
-        skipped = int(self._skipped)
-        if skipped:
-            _log.warning("step %d is skipped: its loss or gradient is not finite", trainer.global_step - 1)
-        if skipped > self._most:
-            self._stop(trainer, pl_module, skipped)
+        longest, self._longest = int(self._longest), None
+        if longest:
+            step = trainer.global_step - 1
+            _log.warning("step %d: skipped, %d in a row, since the loss or gradient is not finite", step, longest)
+        if longest > self._most:
+            self._stop(trainer, pl_module, longest)
 
     def state_dict(self) -> dict[str, Any]:
         return {"skipped": 0 if self._skipped is None else int(self._skipped)}

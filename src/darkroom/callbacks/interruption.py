@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from darkroom.callbacks.between_steps import save_between_steps
+from darkroom.callbacks.checkpoints import Checkpoints
+from darkroom.callbacks.interval import log_every
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -33,8 +34,7 @@ class Interruption(Callback):
 
     A second signal stops at once, and so does one before the first step: there is nothing to save. A signal during the
     last step or after it lets the training end first. Of several processes, all save and stop after the same step,
-    whichever of them the signal reached. To be named last of all callbacks, so that the step that is saved has gone
-    through the others.
+    whichever of them the signal reached; on GPUs, where asking each other waits for the device, after a step that logs.
     """
 
     def __init__(self) -> None:
@@ -68,8 +68,9 @@ class Interruption(Callback):
         if trainer.global_step == self._step:  # accumulating
             return
         self._step = trainer.global_step
-        if self._agreed(trainer):
-            save_between_steps(trainer)
+        waits = trainer.world_size > 1 and pl_module.device.type != "cpu"
+        if not (waits and self._step % log_every(trainer)) and self._agreed(trainer):
+            _checkpoints(trainer).save(trainer)
             raise Stopped(self._received)
 
     def _agreed(self, trainer: Trainer) -> int:
@@ -89,3 +90,9 @@ class Interruption(Callback):
             name = signal.Signals(number).name
             line = f"\n{name}: the training ends after this step and is saved; once more ends it at once\n"
             os.write(2, line.encode())  # print() may be what was interrupted
+
+
+def _checkpoints(trainer: Trainer) -> Checkpoints:
+    """The run's own, which may have a best value to remember; another where the run keeps none."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it from another class
+    return next((each for each in callbacks if isinstance(each, Checkpoints)), Checkpoints())

@@ -17,18 +17,16 @@ from darkroom.runs.summary import parameter_counts, provenance, update_summary
 class Summary(Callback):
     """Writes the last value of every metric, ``seconds`` over all parts of a resumed run, and where the run came from.
 
+    What a kill undid counts neither in ``seconds`` nor in ``pictures``.
     ``pictures_per_second`` is that of the whole training, first step and validations included: what a user waited.
     """
 
     def __init__(self) -> None:
         self._since: float | None = None  # None until the training starts
+        self._pictures, self._seconds = 0, 0.0  # of the parts before, up to the checkpoint that this one came from
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._since = time.monotonic()
-        self._pictures = 0
-        before = _run(trainer).summary if trainer.global_step > 0 else {}  # else a run begun again from step 0
-        self._seconds_before = before.get("seconds", 0.0)
-        self._pictures_before = before.get("pictures", 0)
         facts = {**provenance(pl_module.device), **parameter_counts(pl_module), "finished": False}
         self._write(trainer, pl_module, facts)
 
@@ -48,15 +46,24 @@ class Summary(Callback):
         if self._since is not None:
             self._write(trainer, pl_module, {})
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"pictures": self._pictures, "seconds": self._seconds_so_far()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._pictures, self._seconds = state_dict["pictures"], state_dict["seconds"]
+
+    def _seconds_so_far(self) -> float:
+        return self._seconds + (0.0 if self._since is None else time.monotonic() - self._since)
+
     def _write(self, trainer: Trainer, pl_module: LightningModule, facts: dict[str, Any]) -> None:
         if not trainer.is_global_zero:
             return
         assert self._since is not None
-        seconds = time.monotonic() - self._since
+        seconds = self._seconds_so_far()
         running = {
             "step": trainer.global_step,
-            "seconds": round(self._seconds_before + seconds, 3),
-            "pictures": self._pictures_before + self._pictures,
+            "seconds": round(seconds, 3),
+            "pictures": self._pictures,
             "pictures_per_second": round(self._pictures / seconds, 3) if self._pictures else None,
             "peak_memory_gb": round(peak_memory(pl_module.device) / 1e9, 3),
         }

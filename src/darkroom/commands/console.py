@@ -1,5 +1,6 @@
 """Where commands write what a person reads."""
 
+import logging
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -8,6 +9,17 @@ from rich.progress import track
 
 T = TypeVar("T")
 console = Console(highlight=False)
+
+
+class Warnings(logging.Handler):
+    """Shows what is logged as a warning or worse, beside the progress bar and of the first process alone."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = f"{record.levelname.lower()}: {record.getMessage()}"
+        console.print(words, style="yellow", markup=False, soft_wrap=True)
 
 
 def progress(batches: Iterable[T], pictures: int, batch_size: int, description: str) -> Iterable[T]:

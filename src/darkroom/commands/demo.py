@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.commands.console import console
-from darkroom.runs.files import write_text
+from darkroom.files import write_text
 from darkroom.runs.folder import Run
 
 LOGS = Path("logs/demo")

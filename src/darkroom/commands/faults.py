@@ -1,14 +1,17 @@
 """How a command answers a mistake: one line a fault, exit code 2; a programming error keeps its traceback."""
 
+import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 MISTAKE = 2  # exit code
-_BEFORE_TRAINING = {"train.log", "config.yaml", "first_stage"}  # all that a run holds until it trains
+_BEFORE_TRAINING = {"train.log", "config.yaml", "first_stage", "wandb"}  # all that a run holds until it trains
+_PATIENCE = 3.0  # seconds in which the first process tells of a mistake that all find, and ends the others
 _HOUSE = Path(__file__).resolve().parents[1]
 
 
@@ -30,20 +33,25 @@ def answered() -> Iterator[None]:
     except (ValueError, OSError) as error:
         if not _of_input(error):
             raise
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            time.sleep(_PATIENCE)
         raise SystemExit(report([line(error)])) from error
 
 
 @contextmanager
 def without_trace(run: Path) -> Iterator[None]:
-    """Leave no folder behind where a mistake ends a new run before its training has begun.
+    """Leave no folder behind where a mistake ends a new run before its training has begun, and an old run as it was.
 
-    Only data and weights tell some mistakes, and by then Hydra has made the folder ``run``.
+    Only data and weights tell some mistakes, and by then Hydra has made the folder ``run``, and its config is written.
     """
-    new = not (run / "config.yaml").exists()
+    config = run / "config.yaml"
+    before = config.read_bytes() if config.exists() else None
     try:
         yield
     except SystemExit as stop:
-        if new and stop.code == MISTAKE and {path.name for path in run.iterdir()} <= _BEFORE_TRAINING:
+        if stop.code == MISTAKE and before is not None:
+            config.write_bytes(before)
+        elif stop.code == MISTAKE and {path.name for path in run.iterdir()} <= _BEFORE_TRAINING:
             shutil.rmtree(run)
             with suppress(OSError):  # the folder of the stage or that of all runs holds others
                 run.parent.rmdir()

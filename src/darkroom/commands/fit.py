@@ -18,11 +18,13 @@ from darkroom.autoencoding.first_stage import copy_artifact
 from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
 from darkroom.callbacks.interruption import Interruption, Stopped
+from darkroom.callbacks.position import Position
 from darkroom.commands.console import console
 from darkroom.commands.initialise import initialise
-from darkroom.commands.processes import joined
+from darkroom.commands.processes import joined, together
 from darkroom.conditioning.auto import resolve
 from darkroom.contracts import PictureSource
+from darkroom.files import sweep
 from darkroom.keys import module_seed
 from darkroom.runs.checkpoint import AtomicCheckpointIO
 from darkroom.runs.folder import Run
@@ -44,12 +46,15 @@ def fit(config: DictConfig) -> None:
     interruption = Interruption()
     trainer: Trainer = build(
         config.trainer,
-        callbacks=[*callbacks(config, source), interruption],
+        val_check_interval=validation_interval(config.trainer),
+        callbacks=[*callbacks(config, source), Position(), interruption],
         logger=loggers(config, run),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=run.path,
     )
     console.quiet = not trainer.is_global_zero
+    if trainer.is_global_zero:
+        sweep(run.path)
     config = completed(config, source)
 
     torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
@@ -62,13 +67,19 @@ def fit(config: DictConfig) -> None:
     if trainer.is_global_zero:
         write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
     try:
-        with joined(run), interruption.listening():
+        with joined(run, config.get("packages") or ()), together(trainer, run), interruption.listening():
             trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
     except Stopped as stop:
         say_stopped(run, trainer, stop)
         raise
     if trainer.is_global_zero:
         close(run, trainer.loggers)
+
+
+def validation_interval(trainer: DictConfig) -> int | float:
+    """``trainer.val_check_interval``, which is in optimizer steps (or a share of the run), as Lightning counts it."""
+    interval = trainer.val_check_interval
+    return interval * trainer.accumulate_grad_batches if isinstance(interval, int) else interval
 
 
 def quieten() -> None:

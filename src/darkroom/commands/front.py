@@ -49,7 +49,7 @@ def enter(
     if resumes(arguments):
         run = arguments.value("resume")
         assert run is not None
-        overrides = [*kept_overrides(arguments), *hydra_overrides(run, conf)]
+        overrides = [*hydra_overrides(run, conf), *kept_overrides(arguments)]
         return start(run_space(run), [*arguments.flags, *overrides], task)
     try:
         run_id = _run_id(command, arguments)

@@ -17,10 +17,10 @@ from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import FirstStage, Judged, PictureDataset, Prompts, to_float, to_uint8
+from darkroom.files import write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
-from darkroom.runs.files import write_text
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.summary import provenance
 

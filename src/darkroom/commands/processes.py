@@ -1,20 +1,29 @@
-"""The other processes of a training: they join its run instead of beginning runs of their own."""
+"""The other processes of a training: they join its run instead of beginning runs of their own, and end with it."""
 
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 import torch.distributed as dist
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import Trainer
 
+from darkroom.commands.console import console
+from darkroom.commands.faults import MISTAKE
 from darkroom.runs.folder import Run
+
+_LOOK = 1.0  # seconds between two looks at the other processes; Lightning's own are 5 apart
 
 _OF_THE_GROUP = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # Lightning leaves them set
 
 
 @contextmanager
-def joined(run: Run) -> Iterator[None]:
+def joined(run: Run, packages: Sequence[str]) -> Iterator[None]:
     """Inside, this command line started once more goes on with ``run``, whatever was typed first.
 
     Lightning starts one process for each further device by ``sys.argv``. Typed words would make a run of another name
@@ -26,7 +35,7 @@ def joined(run: Run) -> Iterator[None]:
     """
     hydra = HydraConfig.instance()
     argv, config, environment = sys.argv, hydra.cfg, dict(os.environ)
-    sys.argv, hydra.cfg = [argv[0], f"resume={run.path}"], None
+    sys.argv, hydra.cfg = [argv[0], f"resume={run.path}", f"packages=[{','.join(packages)}]"], None
     try:
         yield
     finally:
@@ -36,3 +45,52 @@ def joined(run: Run) -> Iterator[None]:
         os.environ.update(environment)
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+@contextmanager
+def together(trainer: Trainer, run: Run) -> Iterator[None]:
+    """Inside, no process outlives another that has died, and the one that notices says so.
+
+    Left alone, those that wait for a dead one wait for minutes, or for ever, and Lightning's first process ends itself
+    by SIGKILL, without a word. An error of the first process ends the others at once.
+    """
+    left = threading.Event()
+    watch = _watch_first if "LOCAL_RANK" in os.environ else _watch_others
+    threading.Thread(target=watch, args=(trainer, run, left), daemon=True).start()
+    try:
+        yield
+    except Exception:
+        for process in _started(trainer):
+            process.kill()
+        raise
+    finally:
+        left.set()
+
+
+def _watch_others(trainer: Trainer, run: Run, left: threading.Event) -> None:
+    while not left.wait(_LOOK):
+        for rank, process in enumerate(_started(trainer), 1):
+            if code := process.poll():
+                how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+                for other in _started(trainer):
+                    other.kill()
+                _end(f"process {rank} has ended {how}", run, MISTAKE if code == MISTAKE else 1)
+
+
+def _watch_first(trainer: Trainer, run: Run, left: threading.Event) -> None:  # noqa: ARG001  as _watch_others
+    parent = os.getppid()
+    while not left.wait(_LOOK):
+        if os.getppid() != parent:
+            _end("the first process has died", run, 1)
+
+
+def _started(trainer: Trainer) -> list[subprocess.Popen[bytes]]:
+    """Processes that this one has started: the first, where Lightning starts them, all others."""
+    return list(getattr(trainer.strategy.launcher, "procs", []))
+
+
+def _end(why: str, run: Run, code: int) -> NoReturn:
+    """The main thread may wait in C for a process that is gone, so nothing less ends it."""
+    console.show_cursor()
+    os.write(2, f"\n{why}, so the training has ended; go on with resume={run.path}\n".encode())
+    os._exit(code)

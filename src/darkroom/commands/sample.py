@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from darkroom.build import add_packages
 from darkroom.commands.faults import answered
 from darkroom.commands.front import enter
 
@@ -17,6 +18,7 @@ def main(argv: Sequence[str], conf: Path) -> int:
 def run(config: DictConfig) -> None:
     """What Hydra calls."""
     with answered():
+        add_packages(config.get("packages") or ())
         from darkroom.commands.draw import draw
 
         draw(config)

@@ -7,6 +7,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from darkroom.build import add_packages
 from darkroom.commands.checking.devices import crowding
 from darkroom.commands.console import console
 from darkroom.commands.faults import answered, without_trace
@@ -21,6 +22,8 @@ def main(argv: Sequence[str], conf: Path) -> int:
 def run(config: DictConfig) -> None:
     """One job: what Hydra calls, once or for each job of a sweep."""
     with without_trace(Path(HydraConfig.get().runtime.output_dir)), answered():
+        add_packages(config.get("packages") or ())
+        console.quiet = os.environ.get("LOCAL_RANK", "0") != "0"
         if "LOCAL_RANK" not in os.environ and (warning := crowding(config)):  # a process of many repeats it not
             console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
         from darkroom.commands.fit import fit

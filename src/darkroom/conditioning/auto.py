@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from darkroom.conditioning.facts import Facts
-from darkroom.conditioning.merged import Merged
+from darkroom.build import resolved
+from darkroom.conditioning.facts import Facts, arguments_of, completed
 
 
 @dataclass(frozen=True)
@@ -38,34 +37,18 @@ def resolve(
 ) -> Resolved:
     """Chooses for ``auto`` and fills in what the data tells: the number of classes, the vocabulary.
 
-    A conditioner's class knows what it needs: its static ``completed(arguments, facts)`` gives them back whole,
-    or refuses the data.
-
     ``captions`` are those of the training pictures, ``classes`` the names of the classes; None where there are none.
     Raises ValueError where a conditioner that was named cannot use the data. Resolving twice changes nothing.
     """
     facts = Facts(captions, classes)
     plain = _plain(node)
     line = None
-    if get_class(plain["_target_"]) is Auto:
-        chosen, reason = Auto(**_arguments(plain)).chosen(facts)
+    if resolved(plain["_target_"]) is Auto:
+        chosen, reason = Auto(**arguments_of(plain)).chosen(facts)
         plain, line = dict(chosen), f"conditioner=auto takes {reason}"
-    return Resolved(_completed(plain, facts), line)
-
-
-def _completed(node: dict[str, Any], facts: Facts) -> dict[str, Any]:
-    target: Any = get_class(node["_target_"])
-    arguments = _arguments(node)
-    if target is Merged:
-        parts = [_completed(part, facts) for part in arguments["conditioners"]]
-        return node | {"conditioners": parts}
-    return node | target.completed(arguments, facts)
+    return Resolved(completed(plain, facts), line)
 
 
 def _plain(node: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
     config = node if isinstance(node, DictConfig) else OmegaConf.create(dict(node))
     return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]  # ??? stays: the data fills it
-
-
-def _arguments(node: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in node.items() if not key.startswith("_") and value != "???"}

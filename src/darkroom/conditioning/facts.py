@@ -1,7 +1,9 @@
 """What a conditioner may learn from the data before it is built."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from darkroom.build import resolved
 
 
 class Facts(NamedTuple):
@@ -14,3 +16,17 @@ class Facts(NamedTuple):
     def has_captions(self) -> bool:
         """Whether at least one picture has words."""
         return any(self.captions or ())
+
+
+def completed(node: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """The node of a conditioner with what the data tells, by its class's own ``completed(arguments, facts)``.
+
+    Raises ValueError where the conditioner cannot use the data.
+    """
+    conditioner: Any = resolved(node["_target_"])
+    return node | conditioner.completed(arguments_of(node), facts)
+
+
+def arguments_of(node: dict[str, Any]) -> dict[str, Any]:
+    """What the node gives its class; ``???`` is for the data to fill in."""
+    return {key: value for key, value in node.items() if not key.startswith("_") and value != "???"}

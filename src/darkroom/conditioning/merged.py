@@ -1,13 +1,14 @@
 """Several conditioners as one."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor, nn
 
+from darkroom.conditioning.facts import Facts, completed
 from darkroom.contracts import Condition, Conditioner, ConditionSpec, Prompts
 
 
@@ -27,6 +28,11 @@ class Merged(nn.Module):
             vector=sum(spec.vector for spec in specs),
             spatial=sum(spec.spatial for spec in specs),
         )
+
+    @staticmethod
+    def completed(arguments: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+        """Each conditioner completes its own."""
+        return {"conditioners": [completed(part, facts) for part in arguments["conditioners"]]}
 
     def forward(self, prompts: Prompts, drop: Bool[Tensor, " b"] | None = None) -> Condition:
         conditions = [conditioner(prompts, drop) for conditioner in self.conditioners]

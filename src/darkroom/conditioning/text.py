@@ -37,10 +37,8 @@ class Words(nn.Embedding):
     """A row for each word, plus a convolution over the words around it; row 0 is zero."""
 
     def __init__(self, size: int, width: int):
-        super().__init__(size, width)
+        super().__init__(size, width, padding_idx=0)  # never learns
         self.neighbours = nn.Conv1d(width, width, _NEIGHBOURS, padding="same")
-        with torch.no_grad():
-            self.weight[0].zero_()
 
     def forward(self, rows: Int64[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
         words = super().forward(rows)
@@ -52,7 +50,7 @@ class SmallText(nn.Module):
 
     ``Condition.tokens`` [b, context_length, width] are the last hidden states after the final norm, ``mask`` counts
     start, words and end, and ``vector`` [b, width] is the projected state of the end token. A dropped row is the empty
-    caption. A word that no training caption held is read as a row that stays at zero: a place and nothing else.
+    caption. A word that no training caption held is read as a row of zeros: it says nothing but what its neighbours do.
 
     Two things let captions be read after a thousand steps, and not only their bag of words. Embeddings begin at the
     scale of what the blocks add to them (open_clip's 0.02 drowns in the first block's averages, and long training
@@ -70,7 +68,7 @@ class SmallText(nn.Module):
         super().__init__()
         from open_clip.transformer import TextTransformer  # seconds: only where there is text
 
-        if width % heads:
+        if heads < 1 or width % heads:
             raise ValueError(f"conditioner.heads={heads} does not divide conditioner.width={width}")
         if context_length < 3:
             raise ValueError(f"conditioner.context_length={context_length} has no room for start, a word and end")

@@ -41,7 +41,7 @@ def encode(caption: str) -> tuple[int, ...]:
     return _word_ids(caption)
 
 
-@functools.lru_cache(maxsize=2**17)  # captions repeat from epoch to epoch; about 40 MB when full
+@functools.lru_cache(maxsize=2**17)  # captions repeat from epoch to epoch; some 100 MB when full
 def _row(caption: str, context_length: int) -> np.ndarray:
     row = np.full(context_length, PADDING)
     ids = (START, *encode(caption)[: context_length - 2], END)

@@ -1,6 +1,8 @@
 """Any data set that answers visits, as Lightning wants its data."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -24,21 +26,29 @@ class VisitLoader(DataLoader):
     """A loader whose batches come ready from the data set.
 
     Its position follows from the step, which Lightning keeps already; the two empty methods tell Lightning that this
-    loader can go on in the middle of an epoch.
+    loader can go on in the middle of an epoch. An input error in a worker process is raised as it is: torch would wrap
+    its line in the worker's traceback.
     """
 
     def __init__(
         self, dataset: VisitedDataset, visits: Sampler[list[Visit]], *, num_workers: int = 0, pin_memory: bool = False
     ):
         super().__init__(
-            dataset,  # type: ignore[arg-type]  # torch asks for __getitems__ but its Dataset does not declare it
+            _Answering(dataset),  # type: ignore[arg-type]  # torch asks for __getitems__ but does not declare it
             batch_sampler=visits,
             num_workers=num_workers,
             collate_fn=_as_it_is,
+            worker_init_fn=_heed_the_trainer_alone,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
             generator=torch.Generator(),  # else every iterator draws a seed from the global generator
         )
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names a class of its own
+        for batch in super().__iter__():
+            if isinstance(batch, _Fault):
+                raise batch.error
+            yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: see the class."""
@@ -48,15 +58,44 @@ class VisitLoader(DataLoader):
         """Nothing: see the class."""
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """What a data set raised in place of a batch."""
+
+    error: ValueError | OSError
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """A data set whose input errors come as answers."""
+
+    dataset: VisitedDataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, visits: Sequence[Visit]) -> Batch | LatentBatch | _Fault:
+        try:
+            return self.dataset.__getitems__(visits)
+        except (ValueError, OSError) as error:
+            return _Fault(error)
+
+
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+def _heed_the_trainer_alone(worker: int) -> None:  # noqa: ARG001  torch's signature
+    """A signal to the whole group reaches a worker too, which must read on until the trainer has saved and ends it."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
 
 
 class DataModule(LightningDataModule):
     """Training visits from the step that the trainer stands at, and each validation picture once.
 
-    Steps, processes and accumulation are the trainer's; give it ``use_distributed_sampler=False``. One batch is one
-    increment of ``trainer.global_step``. With ``overfit_batches=k`` the first k batches come again and again.
+    Steps, processes and accumulation are the trainer's; give it ``use_distributed_sampler=False``. With
+    ``overfit_batches=k`` the first k batches come again and again.
 
     Args:
         batch_size: global, over all processes and accumulated micro-batches.
@@ -76,8 +115,6 @@ class DataModule(LightningDataModule):
         super().__init__()
         self.train, self.validation = train, validation
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
-        # a process of many may have no validation picture where there are fewer of them than processes
-        self.allow_zero_length_dataloader_with_multiple_devices = True
 
     def train_dataloader(self) -> VisitLoader:
         """Raises ValueError where ``batch_size`` does not divide among processes and accumulation."""
@@ -97,8 +134,16 @@ class DataModule(LightningDataModule):
         return self._loader(self.train, visits)
 
     def val_dataloader(self) -> VisitLoader:
-        """Micro-batches as large as those of training, which fit the memory."""
+        """Micro-batches as large as those of training, which fit the memory.
+
+        Raises ValueError where there are fewer pictures than processes: one without any would miss the others' sums.
+        """
         trainer = self._trainer
+        if len(self.validation) < trainer.world_size:
+            raise ValueError(
+                f"the validation split has {len(self.validation)} pictures for {trainer.world_size} processes; "
+                "keep more of them out of training, or set trainer.devices lower"
+            )
         size = micro_batch_size(
             self.batch_size, world_size=trainer.world_size, accumulate=trainer.accumulate_grad_batches
         )

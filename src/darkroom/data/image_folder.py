@@ -76,8 +76,8 @@ class ImageFolder:
         self.classes = listing.classes
         found = listing.train + listing.validation
         pixels, faults = self._scan([picture.name for picture in found], cache_mb)
-        report(faults.values())
         refuse(faults.values(), max_unreadable)
+        report(faults.values())
         self._pictures: dict[str, list[Picture]] = {}
         self._splits: dict[str, PictureSplit] = {}
         border = len(listing.train)

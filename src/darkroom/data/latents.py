@@ -7,7 +7,6 @@ there as a whole or not at all.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,8 +30,10 @@ from darkroom.contracts import (
 )
 from darkroom.data.datamodule import DataModule
 from darkroom.data.transforms import mirrored
+from darkroom.files import replacing, sweep
 
 CHUNK = 1024  # pictures a file
+_ABANDONED = 3600  # seconds: a draft that is older belongs to nobody; other runs may fill the same folder
 MICRO_BATCH = 64  # pictures encoded at once, for any training batch: float32 products round differently by batch
 _VERSION = 1
 
@@ -54,7 +55,7 @@ def cache_latents(
     world_size: int = 1,
     track: Callable[[Sequence[tuple[int, int]]], Iterable[tuple[int, int]]] = iter,
 ) -> None:
-    """Encodes what ``folder`` lacks of ``dataset``; this process takes every ``world_size``-th missing chunk.
+    """Encodes what ``folder`` lacks of ``dataset``; this process takes every ``world_size``-th chunk.
 
     Call a barrier before reading. ``bf16`` runs the encoder under autocast; ``track`` wraps the work to show its
     progress.
@@ -62,7 +63,7 @@ def cache_latents(
     chunks = [(start, side) for start in range(0, len(dataset), CHUNK) for side in _sides(dataset)]
     mine = [chunk for chunk in chunks[rank::world_size] if not _file(folder, *chunk).exists()]
     if mine:
-        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder, seconds=_ABANDONED)
     for start, side in track(mine):
         parts = [
             _encode(
@@ -71,10 +72,8 @@ def cache_latents(
             for i in range(start, min(start + CHUNK, len(dataset)), MICRO_BATCH)
         ]
         tensors = {name: torch.cat([part[name] for part in parts]).contiguous() for name in ("mean", "std")}
-        target = _file(folder, start, side)
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        save_file(tensors, draft)
-        draft.rename(target)
+        with replacing(_file(folder, start, side)) as draft:
+            save_file(tensors, draft)
 
 
 class LatentDataset:

@@ -80,8 +80,8 @@ class PictureFiles:
                 return self._reading.picture(self._names[candidate])
             except UnreadablePicture as fault:
                 self._faults[candidate] = str(fault)
-                report([str(fault)])
                 refuse(self._faults.values(), self._spare)
+                report([str(fault)])
         raise ValueError(f"data.root={self._reading.root}: not one picture can be read")
 
 

@@ -96,7 +96,7 @@ class SequentialSampler(Sampler[list[Visit]]):
 
     Nothing is repeated to even the processes out. They still go through the same number of batches (a process that has
     one picture less splits its last batch), since the gathers of a sharded network would wait for ever otherwise; only
-    a split too small for that (fewer pictures than processes, or single-picture batches) is uneven.
+    single-picture batches are uneven.
     """
 
     def __init__(self, size: int, *, batch_size: int, rank: int = 0, world_size: int = 1):

@@ -27,7 +27,8 @@ class ClassifierFree:
     """D_u + scale (D_c - D_u) for t in (interval[0], interval[1]], D_c alone elsewhere; a scale of 1 is off.
 
     Where it is off, the unconditional denoiser is not called. The interval is decided at every call, by the noise level
-    of that call, so that it means the same for any sampler (Kynkaanniemi et al. 2024).
+    of that call, so that it means the same for any sampler (Kynkaanniemi et al. 2024). On another schedule the same t
+    is another noise level.
     """
 
     scale: float

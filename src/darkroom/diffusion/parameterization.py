@@ -109,6 +109,10 @@ class Edm(Parameterization):
 
     sigma_data: float = 0.5
 
+    def __post_init__(self) -> None:
+        if self.sigma_data <= 0:
+            raise ValueError(f"sigma_data={self.sigma_data} is a standard deviation: must be positive")
+
     def target(self, x0: Tensor, eps: Tensor, at: Coefficients) -> Tensor:
         d = self.sigma_data
         return (at.sigma * x0 / d - at.alpha * d * eps) * self.c_in(at)

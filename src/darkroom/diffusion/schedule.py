@@ -171,6 +171,10 @@ class VarianceExploding(NoiseSchedule):
     ratio_min: float = 0.002
     ratio_max: float = 80.0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.ratio_min < self.ratio_max:
+            raise ValueError(f"ratio_min={self.ratio_min} and ratio_max={self.ratio_max}: want 0 < least < most")
+
     @in_kind
     def alpha(self, t: Tensor) -> Tensor:
         return torch.ones_like(t)
@@ -196,7 +200,7 @@ class VarianceExploding(NoiseSchedule):
         return torch.log(self.ratio(t)) / 4  # EDM's c_noise
 
     def native(self, fraction: Tensor) -> Tensor:
-        """Equal steps of sigma^(1/7), down to ``ratio_min`` (Karras et al. 2022)."""
+        """Equal steps of sigma^(1/7) towards ``ratio_min``, which only ``karras`` visits (Karras et al. 2022)."""
         smallest = (self.ratio_min / self.ratio_max) ** (1 / 7)
         return (smallest + (1 - smallest) * fraction) ** 7
 
@@ -211,6 +215,9 @@ class BetaTable(NoiseSchedule):
     """
 
     def __init__(self, betas: Tensor) -> None:
+        """Raises ValueError where the table is too short to lie between two entries, or a beta is outside of (0, 1)."""
+        if len(betas) < 2 or not bool(((betas > 0) & (betas < 1)).all()):
+            raise ValueError("process.schedule: wants at least 2 steps, and betas between 0 and 1")
         log_alpha_bar = torch.cumsum(torch.log1p(-betas.double()), 0)
         # ratio^2 = (1 - alpha_bar) / alpha_bar
         self._log_ratios = (torch.log(-torch.expm1(log_alpha_bar)) - log_alpha_bar) / 2

@@ -9,14 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darkroom.diffusion.pairs import needs_finite_ratio, require_pair
-from darkroom.diffusion.schedule import NoiseSchedule
+from darkroom.diffusion.schedule import BetaTable, NoiseSchedule
 
 
 def uniform(num_steps: int, schedule: NoiseSchedule, *, shift: float = 1.0) -> Float[Tensor, " times"]:
     """Equal steps of sigma / (alpha + sigma), which is t on the flow path: there t_i = 1 - i / num_steps.
 
-    ``shift`` s > 1 spends more steps on noise: fraction u becomes s u / (1 + (s - 1) u) (recipes 2.4).
+    ``shift`` s > 1 spends more steps on noise: fraction u becomes s u / (1 + (s - 1) u) (recipes 2.4). Raises
+    ValueError where it is not positive.
     """
+    if shift <= 0:
+        raise ValueError(f"sampler.grid.shift={shift} must be positive; 1 is none, 2 to 4 suit large latents")
     fraction = 1 - _steps(num_steps) / num_steps
     fraction = shift * fraction / (1 + (shift - 1) * fraction)
     one = torch.ones((), dtype=torch.float64)
@@ -28,10 +31,10 @@ def native(num_steps: int, schedule: NoiseSchedule) -> Float[Tensor, " times"]:
     """As each schedule is usually walked: entries of a table evenly spaced from the last ("trailing": 999, 899, ..., 99
     for ten), equal steps of t on the flow and cosine paths, of sigma^(1/7) on the exploding one.
 
-    Raises ValueError for more steps than there are entries.
+    Raises ValueError for more steps than a table has entries.
     """
-    if num_steps > schedule.steps:
-        raise ValueError(f"num_steps={num_steps} is more than the {schedule.steps} times of the schedule: give fewer")
+    if isinstance(schedule, BetaTable) and num_steps > schedule.steps:
+        raise ValueError(f"num_steps={num_steps} is more than the {schedule.steps} entries of the table: give fewer")
     return _to_data(schedule.native(1 - _steps(num_steps)[:-1] / num_steps))
 
 

@@ -36,7 +36,7 @@ class Generator:
 
         Picture k is a function of prompt k and key k alone; another batch size only rounds its products otherwise, by a
         level at most here and there. ``negative`` is a caption that guidance keeps away from, in place of the null
-        condition. Raises ValueError for one where the model reads no captions.
+        condition; without guidance it says nothing. Raises ValueError for one where the model reads no captions.
         """
         for start in range(0, len(keys), batch_size):
             rows = slice(start, start + batch_size)

@@ -83,7 +83,7 @@ class Encoder(nn.Module):
         stem_factor: int = 1,  # folds squares of so many pixels into channels before the first convolution
     ) -> None:
         super().__init__()
-        _check(width, multipliers, attention_levels, norm_groups)
+        _check(width, multipliers, num_res_blocks, attention_levels, norm_groups, stem_factor)
         self.out_channels = out_channels
         self.factor = stem_factor * 2 ** (len(multipliers) - 1)
         widths = [width * m for m in multipliers]
@@ -127,7 +127,7 @@ class Decoder(nn.Module):
         stem_factor: int = 1,
     ) -> None:
         super().__init__()
-        _check(width, multipliers, attention_levels, norm_groups)
+        _check(width, multipliers, num_res_blocks, attention_levels, norm_groups, stem_factor)
         self.latent_channels = latent_channels
         self.factor = stem_factor * 2 ** (len(multipliers) - 1)
         widths = [width * m for m in multipliers]
@@ -161,9 +161,19 @@ def _middle(channels: int, norm_groups: int, attention: bool) -> list[nn.Module]
     return [ResBlock(channels, channels, norm_groups), *between, ResBlock(channels, channels, norm_groups)]
 
 
-def _check(width: int, multipliers: Sequence[int], attention_levels: Sequence[int], norm_groups: int) -> None:
+def _check(
+    width: int,
+    multipliers: Sequence[int],
+    num_res_blocks: int,
+    attention_levels: Sequence[int],
+    norm_groups: int,
+    stem_factor: int,
+) -> None:
     if not multipliers:
         raise ValueError("multipliers=[] has no level; give one number a level, such as [1, 2, 4]")
+    least = {"num_res_blocks": num_res_blocks, "norm_groups": norm_groups, "stem_factor": stem_factor}
+    if small := [f"{name}={value}" for name, value in least.items() if value < 1]:
+        raise ValueError(f"{' and '.join(small)} must be at least 1")
     if wrong := [width * m for m in multipliers if (width * m) % norm_groups]:
         raise ValueError(f"norm_groups={norm_groups} does not divide the widths {wrong}; change width={width} or it")
     if wrong := [level for level in attention_levels if not 0 <= level < len(multipliers)]:

@@ -109,10 +109,10 @@ class DiT(nn.Module):
         super().__init__()
         if condition.spatial:
             raise ValueError("network: a DiT reads tokens and vectors, not a spatial condition")
-        if width % (4 * heads):
-            raise ValueError(f"network.heads={heads} must divide network.width={width} into multiples of 4")
+        if heads < 1 or width % (4 * heads):
+            raise ValueError(f"heads={heads} must divide width={width} into multiples of 4")
         if depth < 1 or patch < 1:
-            raise ValueError(f"network.depth={depth} and network.patch={patch} must be at least 1")
+            raise ValueError(f"depth={depth} and patch={patch} must be at least 1")
         self.channels, self.patch, self.heads = channels, patch, heads
         self.patch_in = nn.Linear(channels * patch**2, width)
         self.time = TimeEmbedding(width)

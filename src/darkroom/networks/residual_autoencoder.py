@@ -1,9 +1,10 @@
 """A light convolutional autoencoder whose resampling begins as an average and a repetition: quick to train on a CPU.
 
 Residual autoencoding (DC-AE, Chen et al. 2024): wherever shape or width changes, a rearrangement without weights runs
-beside the convolution, down by averaging groups of channels, up by repeating them. So the whole starts near a
-down-sampling and an up-sampling, and the convolutions learn what is missing. Blocks have no norm; each begins as the
-identity, its second convolution at zero (Fixup, Zhang et al. 2019). Level 0 is the finest, as in ``autoencoder.py``.
+beside the convolution, down by averaging groups of channels, up by repeating them, where one number divides the other
+and but for the decoder's last step. So the whole starts near a down-sampling and an up-sampling, and the convolutions
+learn what is missing. Blocks have no norm; each begins near the identity, the weights of its second convolution at zero
+(Fixup, Zhang et al. 2019). Level 0 is the finest, as in ``autoencoder.py``.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module):
-    """x plus two convolutions of it, at first nothing."""
+    """x plus two convolutions of it, at first the second one's bias alone."""
 
     def __init__(self, channels: int):
         super().__init__()

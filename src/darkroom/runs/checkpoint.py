@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from darkroom.runs.files import replacing
+from darkroom.files import replacing
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darkroom.contracts import Batch, LatentBatch, Posterior, Prompts
-from darkroom.runs.files import replacing
+from darkroom.files import replacing
 
 _KINDS = {kind.__name__: kind for kind in (Batch, LatentBatch, Posterior, Prompts)}
 

@@ -9,8 +9,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from darkroom.build import literal
+from darkroom.files import write_text
 from darkroom.runs.checkpoint import whole_checkpoints
-from darkroom.runs.files import write_text
 
 _CONFIG, _SUMMARY, _BEST = "config.yaml", "summary.json", "best.json"
 

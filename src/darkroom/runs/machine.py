@@ -5,13 +5,14 @@ import os
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from darkroom.files import write_text
 from darkroom.keys import keys
-from darkroom.runs.files import write_text
 from darkroom.runs.summary import processor
 
 _SIDES = {"cpu": 1024, "cuda": 8192}  # large enough that the product itself is the time
@@ -25,12 +26,21 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     precision of float32 products and torch's version: delete the file to measure again.
     """
     store = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "darkroom" / "matmul_rates.json"
-    known = json.loads(store.read_text()) if store.exists() else {}
+    known = _remembered(store)
     key = _setting(device, dtype)
     if key not in known:
         known[key] = _measure(device, dtype)
-        write_text(store, json.dumps(known, indent=2, sort_keys=True) + "\n")
+        with suppress(OSError):  # where nothing can be kept, each run measures
+            write_text(store, json.dumps(known, indent=2, sort_keys=True) + "\n")
     return known[key]
+
+
+def _remembered(store: Path) -> dict[str, float]:
+    """What earlier runs measured; nothing where the file is damaged or may not be read."""
+    try:
+        return json.loads(store.read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def compute_dtype(precision: str) -> torch.dtype:

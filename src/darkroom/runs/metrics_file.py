@@ -16,7 +16,7 @@ import numpy as np
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from darkroom.runs.files import write_text
+from darkroom.files import naming, write_text
 from darkroom.runs.folder import Run
 
 _STEP = "step"
@@ -75,8 +75,9 @@ class MetricsFile(Logger):
 
     def _append(self, row: Mapping[str, Any]) -> None:
         assert self._file is not None
-        self._file.write(_lines([row], self._columns))  # one write a row: a reader never sees half of one
-        self._file.flush()
+        with naming(self._path):
+            self._file.write(_lines([row], self._columns))  # one write a row: a reader never sees half of one
+            self._file.flush()
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         if self._file is not None:

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from darkroom.runs.files import replacing
+from darkroom.files import replacing
 from darkroom.runs.folder import Run
 from darkroom.runs.wandb_run import WandbRun
 

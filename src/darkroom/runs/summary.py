@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from darkroom.runs.files import write_text
+from darkroom.files import write_text
 from darkroom.runs.folder import Run
 
 

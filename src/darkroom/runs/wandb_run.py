@@ -1,6 +1,7 @@
 """Weights & Biases: online where there is a key, offline without asking where there is none."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -30,7 +31,7 @@ class WandbRun(WandbLogger):
     A run that was killed has lost what W&B had not written yet, offline up to 32 kB, and a resumed one repeats steps.
     So the first record of a resumed run is preceded by what metrics.csv holds and W&B does not, and what an earlier
     piece of an offline run holds is not logged again: read in order, the pieces hold each metric and step once. Online
-    W&B itself takes no step that it has.
+    W&B itself takes no step that it has. Pictures that a kill took are in ``samples/`` alone.
     """
 
     def __init__(
@@ -88,22 +89,29 @@ class WandbRun(WandbLogger):
     def close(self) -> None:
         """Write what is left and end W&B's process; nothing can be logged afterwards."""
         if self._experiment is not None:
+            self._catch_up()  # a run that was killed in its last moments has no record left to make
             self._experiment.finish()
 
     def _record(self, values: Mapping[str, Any], step: int) -> None:
-        if self._held is None:
-            self._held = frozenset().union(*map(_held, self._earlier if self.experiment.offline else ()))
-            for row in read_metrics(Run(self._folder).metrics):
-                if int(row["step"]) < step:
-                    self._record(_values(row), int(row["step"]))
+        self._catch_up(step)
+        assert self._held is not None
         values = {name: value for name, value in values.items() if (name, step) not in self._held}
         if values:
             self.experiment.log({**values, _STEP: step}, step=step)
 
+    def _catch_up(self, before: float = math.inf) -> None:
+        """Once: log what metrics.csv holds of steps below ``before`` and W&B does not."""
+        if self._held is not None:
+            return
+        self._held = frozenset().union(*map(_held, self._earlier if self.experiment.offline else ()))
+        for row in read_metrics(Run(self._folder).metrics):
+            if int(row["step"]) < before:
+                self._record(_values(row), int(row["step"]))
+
 
 def offline_pieces(folder: Path) -> list[Path]:
     """What W&B keeps of the offline run in ``folder``, in order: a folder for each time that it was gone on with."""
-    return sorted((folder / "wandb").glob("offline-run-*"))
+    return [each for each in sorted((folder / "wandb").glob("offline-run-*")) if any(each.glob("run-*.wandb"))]
 
 
 def read_piece(piece: Path) -> list[dict[str, Any]]:

@@ -80,13 +80,16 @@ class Stage(LightningModule):
         return keys(seed=self.seed, purpose=f"validation {purpose}", places=batch.index).to(self.device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Losses since the last log go with the checkpoint, so that the next log of a resumed run is the same."""
-        checkpoint["losses"] = {"sums": dict(self._sums), "batches": self._batches}
+        """Losses since the last log go along, those of every process, so that the next log is the same."""
+        gather = self.trainer.strategy.all_gather
+        sums = {name: gather(value).reshape(-1) for name, value in self._sums.items()}
+        checkpoint["losses"] = {"sums": sums, "batches": self._batches}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        losses = checkpoint.get("losses", {"sums": {}, "batches": 0})
-        self._sums = {name: value.to(self.device) for name, value in losses["sums"].items()}
-        self._batches = losses["batches"]
+        """On another number of processes each takes the mean: the next log is the same but for rounding."""
+        sums, self._batches = checkpoint["losses"]["sums"], checkpoint["losses"]["batches"]
+        rank, same = self.trainer.global_rank, all(len(each) == self.trainer.world_size for each in sums.values())
+        self._sums = {name: (each[rank] if same else each.mean()).to(self.device) for name, each in sums.items()}
 
     @property
     def _log_every(self) -> int:

@@ -18,7 +18,7 @@ class Gaussian(nn.Module):
         return encoder_channels // 2
 
     def forward(self, moments: Float[Tensor, "b c2 h w"]) -> Posterior:
-        # float32 whatever the network ran in: bfloat16 resolves a log variance of -5 to 3 % of the variance
+        # float32 whatever the network ran in: a log variance that it rounded to bfloat16 need not be rounded once more
         mean, log_variance = moments.float().chunk(2, dim=1)
         return Posterior(mean=mean, std=(0.5 * log_variance.clamp(*LOG_VARIANCE_RANGE)).exp())
 

@@ -10,9 +10,7 @@ from darkroom.contracts import Posterior
 class KL(nn.Module):
     """Mean over pictures and over a latent's elements; with ``sum_form``, its sum by the picture's elements instead.
 
-    The original's weight (1e-6 beside errors summed over a picture, Rombach et al. 2022) goes with the sum form: beside
-    errors averaged over a picture it then weighs the same, for every factor, latent width and crop. For f8 with 4
-    channels it is 2.08e-8 in the mean form.
+    The original's weight, 1e-6, goes with the sum form: see :func:`kl_to_standard_normal` for what it is in the mean.
     """
 
     def __init__(self, weight: float, sum_form: bool = False) -> None:

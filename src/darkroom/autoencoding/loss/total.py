@@ -23,7 +23,7 @@ class Loss(nn.Module):
     """Sums terms, each a module ``term(picture, reconstruction, posterior) -> scalar`` with a float ``weight``.
 
     A mapping, so that an experiment can change one term of the loss it inherits, or drop it by null. Raises ValueError
-    where none is left.
+    where none is left, and where one has the name of the sum.
     """
 
     def __init__(self, terms: Mapping[str, nn.Module | None]) -> None:
@@ -31,6 +31,8 @@ class Loss(nn.Module):
         self.terms = nn.ModuleDict({name: term for name, term in terms.items() if term is not None})
         if not self.terms:
             raise ValueError("loss.terms is empty; give at least one term, such as l1")
+        if "loss" in self.terms:
+            raise ValueError("loss.terms.loss: is what the sum is logged as; give the term another name")
 
     def forward(
         self, picture: Float[Tensor, "b 3 H W"], reconstruction: Float[Tensor, "b 3 H W"], posterior: Posterior

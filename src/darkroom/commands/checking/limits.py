@@ -39,9 +39,20 @@ def limit_faults(composition: Composition) -> Iterator[str]:
             yield f"{key}=: is empty; give a name, or leave {key} out"
     if "/" in (run_id := _text(config, "run_id") or ""):
         yield f"run_id={run_id}: is the name of one folder in <logs>/<stage>/, without a slash; logs= says where"
+    yield from _taken(config, resumed)
     for key in ("logs", "out"):
         if (path := _text(config, key)) is not None:
             yield from _writable(key, path, Path(path).parent if path.endswith(".json") else Path(path))
+
+
+def _taken(config: DictConfig, resumed: bool) -> Iterator[str]:
+    """A new run of the name of an old one; the processes that share a run find its config.yaml there."""
+    parts = [_text(config, key) for key in ("logs", "stage.name", "run_id")]
+    if resumed or "LOCAL_RANK" in os.environ or None in parts:
+        return
+    run = Path(*filter(None, parts))
+    if (run / "config.yaml").is_file():
+        yield f"run_id={parts[-1]}: {run} is there already; go on with it by resume={run}, or give another name"
 
 
 def run_fault(key: str, path: str) -> str | None:
@@ -54,6 +65,13 @@ def run_fault(key: str, path: str) -> str | None:
         hint = f"did you mean {inner[-1].parent}?" if inner else "give the folder of a run, logs/<stage>/<run id>"
         return f"{key}={path}: no run, it holds no config.yaml; {hint}"
     return None
+
+
+def foreign_fault(key: str, path: str) -> str | None:
+    """What Hydra itself would obey in a config.yaml, which ours never have: it may name any code."""
+    config = OmegaConf.load(Path(path) / "config.yaml")
+    found = [each for each in ("hydra", "defaults") if isinstance(config, DictConfig) and each in config]
+    return f"{key}={path}: its config.yaml has {found[0]}:, so train.py has not written it" if found else None
 
 
 def _ranges(composition: Composition) -> Iterator[str]:

@@ -102,8 +102,10 @@ def _like_target(node: DictConfig) -> str | None:
 def _of_node(composition: Composition, key: str, node: DictConfig) -> Iterator[str]:
     where = composition.file(f"{key}._target_")
     target = node.get("_target_")
-    if not isinstance(target, str) or not permitted(target):
-        yield f"{key}._target_={target}: a config may build what lies in {', '.join(PACKAGES)} ({where})"
+    own = composition.config.get("packages") or ()
+    if not isinstance(target, str) or not permitted(target, own):
+        known = ", ".join([*PACKAGES, *own])
+        yield f"{key}._target_={target}: a config may build what lies in {known}; packages=[NAME] adds one ({where})"
         return
     try:
         found = signature(target)

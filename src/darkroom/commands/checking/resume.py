@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from darkroom.commands.checking.argv import Arguments, name, parsed, quoted, shown
 from darkroom.commands.checking.compose import Space
-from darkroom.commands.checking.limits import run_fault
+from darkroom.commands.checking.limits import foreign_fault, run_fault
 from darkroom.commands.checking.overrides import Vocabulary
 from darkroom.commands.checking.spelling import meant
 
@@ -17,7 +17,8 @@ FREE = (
     "callback",
     "num_workers",
     "compile",
-)  # may differ from what the run began with
+    "packages",
+)  # may differ from the run's beginning
 
 
 def run_space(run: str) -> Space:
@@ -30,7 +31,7 @@ def resume_faults(arguments: Arguments, vocabulary: Vocabulary) -> list[str]:
     run = arguments.value("resume")
     if run is None or arguments.multirun:
         return [f"resume={run}: goes on with one run; leave -m out"]
-    if fault := run_fault("resume", run):
+    if fault := run_fault("resume", run) or foreign_fault("resume", run):
         return [fault]
     config = OmegaConf.load(Path(run) / "config.yaml")
     assert isinstance(config, DictConfig)
@@ -41,7 +42,7 @@ def kept_overrides(arguments: Arguments) -> list[str]:
     """The overrides that a resumed run obeys; the others only repeat what it has."""
     run, steps = arguments.value("resume"), arguments.value("max_steps")
     kept = [text for text in arguments.overrides if name(text).split(".")[0] in FREE or name(text).startswith("hydra")]
-    return [*_followers(Path(run or ""), steps), *kept] if steps else kept
+    return [*(_followers(Path(run or ""), steps) if steps else ()), *kept]
 
 
 def _followers(run: Path, steps: str) -> list[str]:
@@ -54,8 +55,13 @@ def _followers(run: Path, steps: str) -> list[str]:
 def hydra_overrides(run: str, conf: Path) -> list[str]:
     """What Hydra must be told, since a run's config.yaml holds nothing of Hydra's."""
     folder = str(Path(run).resolve())
-    settings = [f"hydra.searchpath=[{quoted(str(conf.resolve()))}]", "+hydra=default"]
+    settings = [f"hydra.searchpath=[{quoted(str(conf.resolve()))}]", "+hydra=default", *_trusted(Path(folder))]
     return [*settings, f"hydra.run.dir={quoted(folder)}", f"resume={quoted(folder)}", *_own_artifact(Path(folder))]
+
+
+def _trusted(run: Path) -> list[str]:
+    """A run may come from a stranger: only the command line says whose packages are believed."""
+    return ["packages=[]"] if "packages" in OmegaConf.load(run / "config.yaml") else []
 
 
 def _own_artifact(run: Path) -> list[str]:

@@ -4,6 +4,7 @@ Every other key belongs to a node, whose schema is the signature of its ``_targe
 (``darkroom.commands.checking.signatures``) and never built. Meaning and defaults stand in ``conf/<command>.yaml``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -22,6 +23,7 @@ class Train:
     init: str | None
     logs: str
     run_id: str
+    packages: Sequence[str]
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Sample:
     guidance_scale: float | None
     batch_size: int
     out: str | None
+    packages: Sequence[str]
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Evaluate:
     guidance_scale: float | None
     batch_size: int
     out: str | None
+    packages: Sequence[str]
 
 
 LEAST = {

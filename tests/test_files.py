@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darkroom.commands.faults import line
-from darkroom.runs.files import replacing, write_text
+from darkroom.files import replacing, sweep, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -40,3 +40,31 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path, monkeypatch, writ
     assert caught.value.errno == errno.ENOSPC
     assert line(caught.value) == f"{path}: the disk is full; make room, then go on with resume=RUN"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_whole_or_absent_too(tmp_path):
+    with replacing(tmp_path / "artifact") as draft:
+        draft.mkdir()
+        (draft / "weights").write_text("1")
+    assert (tmp_path / "artifact" / "weights").read_text() == "1"
+    with pytest.raises(RuntimeError), replacing(tmp_path / "other") as draft:
+        draft.mkdir()
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
+
+
+def test_drafts_of_killed_processes_are_swept_away_and_nothing_else(tmp_path):
+    inner = tmp_path / "checkpoints"
+    inner.mkdir()
+    for name in (".step-00000003.ckpt.7.tmp", "step-00000002.ckpt", ".hidden", "a.tmp"):
+        (inner / name).write_text("")
+    (tmp_path / ".first_stage.7.tmp").mkdir()
+    sweep(tmp_path, seconds=3600)
+    assert len(list(tmp_path.rglob("*"))) == 6
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        ".hidden",
+        "a.tmp",
+        "checkpoints",
+        "step-00000002.ckpt",
+    ]

@@ -1,13 +1,15 @@
-"""Files that are whole or absent: written beside their place, flushed to the disk, then renamed."""
+"""Files and folders that are whole or absent: written beside their place, flushed to the disk, then renamed."""
 
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_DRAFT = ".tmp"
 _LITTLE = 2**20  # bytes that a disk may call free and still give none of
 
 
@@ -16,28 +18,38 @@ def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to; on leaving it takes the place of ``path``, on an exception it is removed.
 
     The rename is atomic, so that a reader sees the old file or the new one, and a killed process leaves the old one.
+    Where a folder is made under that name, ``path`` must not exist.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}{_DRAFT}")
+    _remove(draft)  # of a killed process that had the same number
     try:
-        with _naming(path):
+        with naming(path):
             yield draft
-            _flush(draft)
+            for each in (*draft.rglob("*"), draft):
+                _flush(each)
         draft.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        _remove(draft)
     _flush(path.parent)  # else a power cut may forget the rename
 
 
+def sweep(folder: Path, *, seconds: float = 0) -> None:
+    """Removes the drafts in ``folder``, at any depth, that nobody has touched for so long: of killed processes."""
+    for draft in list(folder.rglob(f".*{_DRAFT}")):
+        if time.time() - draft.stat().st_mtime >= seconds:
+            _remove(draft)
+
+
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Turn what a writer says of a full disk into an OSError that names the file.
 
-    torch.save only says that its writing failed, so the disk itself is asked.
+    torch.save and safetensors only say that their writing failed, so the disk itself is asked.
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except Exception as error:
         full = error.errno in _FULL if isinstance(error, OSError) else shutil.disk_usage(path.parent).free < _LITTLE
         if not full:
             raise
@@ -48,6 +60,13 @@ def write_text(path: Path, text: str) -> None:
     """Replace the content of ``path`` at once."""
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
