@@ -1,12 +1,15 @@
 """Nodes become objects in one place, from packages that are allowed, with errors of one line."""
 
 import functools
+import importlib
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from darkroom.build import build, literal
+from darkroom.build import add_packages, build, literal, resolved
 from darkroom.contracts import LatentSpec
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}
@@ -49,6 +52,7 @@ def test_lists_become_plain_lists():
 @pytest.mark.parametrize(
     "node",
     [
+        {"_target_": "antigravity.anything"},
         {"_target_": "os.system", "command": "true"},
         {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": "builtins.eval"}]},
         {"_target_": "torch.nn.ModuleDict", "modules": {"a": {"_target_": "subprocess.run"}}},
@@ -90,3 +94,90 @@ def test_a_text_that_looks_like_an_interpolation_arrives_as_itself(text):
     inner = {"_target_": "darkroom.contracts.ConditionSpec", "_partial_": True, "tokens": {**spec, "_partial_": True}}
     assert build(inner).keywords["tokens"]().hash == text
     assert build({**spec, "_partial_": True}, channels=2)().hash == text
+
+
+def test_a_package_outside_is_not_even_imported(monkeypatch):
+    monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"{name} was imported"))
+    with pytest.raises(ValueError, match=r"lies outside .*; packages=\[NAME\] on the command line adds one"):
+        resolved("antigravity.anything")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "torch.os.system",  # os.system
+        "torch.load",
+        "torch.hub.load",
+        "torch.serialization.load",
+        "torch.utils.cpp_extension.load_inline",
+        "torch.jit.load",
+        "torch.nn.Linear.forward",
+        "torch.nn.init.zeros_",
+        "torch.nn",
+        "torch",
+        "torch.Tensor",
+        "lightning.__main__.main",
+        "lightning.pytorch.cli.LightningCLI",
+        "timm.create_model",
+        "darkroom.commands.demo.main",
+        "darkroom.files.write_text",
+        "darkroom.autoencoding.first_stage.write_artifact",
+        "darkroom.commands.faults.report",
+        "darkroom.build.build",
+    ],
+)
+def test_what_could_do_anything_is_refused_wherever_it_is_to_be_found(target):
+    with pytest.raises(ValueError, match=rf"^_target_: (there is no )?{re.escape(target)}\b"):
+        resolved(target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "torch.nn.Linear",
+        "torch.optim.SGD",
+        "torch.optim.lr_scheduler.StepLR",
+        "torchvision.models.ResNet",
+        "torchmetrics.image.StructuralSimilarityIndexMeasure",
+        "timm.models.vision_transformer.VisionTransformer",
+        "lightning.Trainer",
+        "lightning.pytorch.callbacks.EarlyStopping",
+        "lightning.pytorch.loggers.CSVLogger",
+        "lightning.pytorch.strategies.DDPStrategy",
+    ],
+)
+def test_parts_of_the_ecosystem_may_be_built(target):
+    assert resolved(target).__name__ == target.rpartition(".")[2]
+
+
+def test_whatever_conf_names_may_be_built():
+    conf = Path(__file__).resolve().parents[1] / "conf"
+    named = {target for path in conf.rglob("*.yaml") for target in re.findall(r"_target_: (\S+)", path.read_text())}
+    assert len(named) > 40
+    assert all(callable(resolved(target)) for target in named)
+
+
+def test_all_that_a_package_of_the_users_own_defines_may_be_built_once_it_is_told(tmp_path, monkeypatch):
+    (tmp_path / "mylab.py").write_text("import os\n\ndef net(width): return width\n\nclass Net: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("darkroom.build._added", set())
+    with pytest.raises(ValueError, match=r"mylab\.net lies outside"):
+        build({"_target_": "mylab.net", "width": 3})
+    add_packages(["mylab"])
+    assert build({"_target_": "mylab.net", "width": 3}) == 3
+    assert type(build({"_target_": "mylab.Net"})).__name__ == "Net"
+    with pytest.raises(ValueError, match=r"mylab\.os\.system is nothing that a config may build"):
+        resolved("mylab.os.system")
+
+
+@pytest.mark.parametrize("path", ["/tmp/weights.pt", "weights.PTH", "~/x", "https://host/x", r"c:\x"])
+def test_a_foreign_constructor_gets_no_file_to_load(path):
+    node = {"_target_": "torch.nn.ModuleDict", "modules": {"a": {**LINEAR, "device": path}}}
+    with pytest.raises(ValueError, match=r"torch\.nn\.Linear: device=.* names a file or an address"):
+        build(node)
+    with pytest.raises(ValueError, match="names a file"):
+        build({**LINEAR, "dtype": [{"deep": path}]})
+
+
+def test_where_a_foreign_part_writes_may_be_said(tmp_path):
+    assert build({"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": str(tmp_path / "logs")}).save_dir

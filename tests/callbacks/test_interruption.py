@@ -8,6 +8,7 @@ import pytest
 from lightning.pytorch import Callback
 from trainers import Tiny, loader, trainer
 
+from darkroom.callbacks.checkpoints import Checkpoints
 from darkroom.callbacks.interruption import Interruption, Stopped
 from darkroom.callbacks.summary import Summary
 from darkroom.runs.folder import Run
@@ -83,3 +84,18 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
         assert module.seen == [0, 1, 2, 3]
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_during_the_best_validation_keeps_it(tmp_path):
+    class Validated(Callback):
+        def on_validation_end(self, trainer, module):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    own, run = Interruption(), Run(tmp_path)
+    callbacks = [Validated(), own, Checkpoints(100, monitor="val/loss", mode="min")]
+    options = {"limit_val_batches": 1, "val_check_interval": 3, "check_val_every_n_epoch": None}
+    options["num_sanity_val_steps"] = 0
+    with pytest.raises(Stopped), own.listening():
+        trainer(tmp_path, 9, callbacks, enable_checkpointing=True, **options).fit(Tiny(), loader(), loader())
+    assert run.latest() == run.best()
+    assert run.best_record["checkpoint"] == "step-00000003.ckpt"

@@ -2,12 +2,13 @@ from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks.checkpoints import Checkpoints
 from darkroom.callbacks.summary import Summary
+from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
 
 
-def fit(folder, steps, resume=None):
+def fit(folder, steps, resume=None, every=100):
     options = {"limit_val_batches": 1, "val_check_interval": 2, "check_val_every_n_epoch": None}
-    callbacks = [Summary(), Checkpoints(100)]
+    callbacks = [Summary(), Checkpoints(every)]
     engine = trainer(folder, steps, callbacks, enable_checkpointing=True, **options)
     engine.fit(Tiny(), loader(), loader(), ckpt_path=resume, weights_only=True)
     return Run(folder).summary
@@ -31,3 +32,11 @@ def test_a_resumed_run_adds_up_its_time_and_pictures(tmp_path):
 def test_a_run_begun_again_from_step_0_counts_anew(tmp_path):
     fit(tmp_path, 4)
     assert fit(tmp_path, 2)["pictures"] == 8
+
+
+def test_what_was_done_after_the_checkpoint_is_not_counted_twice(tmp_path):
+    fit(tmp_path, 5, every=2)
+    Run(tmp_path).latest().unlink()  # as if the run had been killed at step 5
+    assert step_of(Run(tmp_path).latest()) == 4
+    summary = fit(tmp_path, 6, resume=Run(tmp_path).latest())
+    assert (summary["step"], summary["pictures"]) == (6, 24)

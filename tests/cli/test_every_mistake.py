@@ -130,6 +130,10 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("evaluate", ["run=nowhere"], ["run=nowhere", "no such folder"]),
     ("evaluate", ["run=runs/label", "n=0"], ["n=0", "at least 1"]),
     ("evaluate", ["run=runs/label", "out=full"], ["out=full", ".json"]),
+    ("train", [*A, "logs=taken", "run_id=old"], ["run_id=old", "there already", "resume=taken/autoencoder/old"]),
+    ("train", ["resume=runs/foreign"], ["resume=runs/foreign", "hydra:", "train.py has not written it"]),
+    ("train", [*A, "optimizer._target_=mylab.Adam"], ["optimizer._target_=mylab.Adam", "packages=[NAME]"]),
+    ("train", [*A, "packages=mylab"], ["packages='mylab'", "Sequence[str]"]),
 ]  # fmt: skip
 
 # What data, weights or Lightning tell, when torch is there; every run is tiny, in case it should begin after all.
@@ -241,6 +245,12 @@ def runs(folder: Path) -> None:
         (folder / name / "checkpoints").mkdir(parents=True)
         (folder / name / "checkpoints" / "step-00000001.ckpt").touch()
         (folder / name / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    taken = folder.parent / "taken" / "autoencoder" / "old"
+    taken.mkdir(parents=True)
+    shutil.copy(folder / "first" / "config.yaml", taken)
+    shutil.copytree(folder / "first", folder / "foreign")
+    with (folder / "foreign" / "config.yaml").open("a") as file:
+        file.write("hydra: {callbacks: {x: {_target_: os.system, command: touch ran}}}\n")
     (folder / "first" / "first_stage").mkdir()
     (folder / "first" / "first_stage" / "HASH").touch()
 

@@ -81,3 +81,20 @@ def test_sigterm_to_the_first_of_two_processes_ends_both(tmp_path):
     assert said.count("stopped by SIGTERM: saved is ") == 1
     step = int(read_metrics(run.metrics)[-1]["step"])
     assert run.latest() is not None and run.latest().name == f"step-{step:08d}.ckpt"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", ["first", "other"])
+def test_a_process_that_dies_ends_the_other_which_says_so(tmp_path, dies):
+    run = Run(tmp_path / "logs" / "autoencoder" / "cut")
+    process = start(tmp_path, *SMALL, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "logger=csv")
+    begun = time.monotonic()
+    while len(read_metrics(run.metrics)) < 3 and time.monotonic() < begun + 300:
+        time.sleep(0.1)
+    (other,) = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    os.kill(process.pid if dies == "first" else other, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)  # ends when both have
+    died = "the first process has died" if dies == "first" else "process 1 has ended by SIGKILL"
+    assert f"{died}, so the training has ended; go on with resume={run.path}" in errors
+    assert "Traceback" not in errors
+    assert process.returncode == (-signal.SIGKILL if dies == "first" else 1)

@@ -12,6 +12,7 @@ from darkroom.autoencoding.first_stage import read_hash
 from darkroom.commands import train
 from darkroom.runs.checkpoint import AtomicCheckpointIO
 from darkroom.runs.folder import Run
+from darkroom.runs.metrics_file import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = [
@@ -46,8 +47,16 @@ DIFFUSION = [
 
 def trained_by_two(logs: Path, *recipe: str) -> tuple[Run, str]:
     """The run of a real command that starts a second process, and what both said."""
-    command = [sys.executable, str(ROOT / "train.py"), *recipe, f"logs={logs}", "trainer=ddp", "trainer.devices=2"]
-    done = subprocess.run([*command, *COMMON], cwd=logs.parent, capture_output=True, text=True, timeout=500)
+    command = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        *COMMON,
+        *recipe,
+        f"logs={logs}",
+        "trainer=ddp",
+        "trainer.devices=2",
+    ]
+    done = subprocess.run(command, cwd=logs.parent, capture_output=True, text=True, timeout=500)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     (stage,) = logs.iterdir()
@@ -55,8 +64,24 @@ def trained_by_two(logs: Path, *recipe: str) -> tuple[Run, str]:
     return Run(folder), said
 
 
+def only_run_by_two(logs: Path, *recipe: str) -> Run:
+    return trained_by_two(logs, *recipe)[0]
+
+
+def resumed_by_two(run: Run, *more: str) -> None:
+    two = ["trainer.devices=2", "trainer.strategy=ddp"]
+    command = [sys.executable, str(ROOT / "train.py"), f"resume={run.path}", *two, *more]
+    done = subprocess.run(command, cwd=run.path, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def resumed_by_one(run: Run, *more: str) -> None:
+    one = ["trainer.devices=1", "trainer.strategy=auto"]
+    assert train.main([f"resume={run.path}", *one, *more], ROOT / "conf") == 0
+
+
 def trained_by_one(logs: Path, *recipe: str) -> Run:
-    assert train.main([*recipe, f"logs={logs}", "run_id=one", *COMMON], ROOT / "conf") == 0
+    assert train.main([*COMMON, *recipe, f"logs={logs}", "run_id=one"], ROOT / "conf") == 0
     (stage,) = logs.iterdir()
     return Run(stage / "one")
 
@@ -91,3 +116,21 @@ def test_two_processes_train_both_stages_as_one_does(tmp_path):
     assert len(list((diffusion.path / "wandb").glob("offline-run-*"))) == 1
     assert read_hash(diffusion.first_stage) == read_hash(autoencoder.first_stage)
     assert len(list((tmp_path / "latents").rglob("*"))) == 4  # a file and its folder for each split, no drafts
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path, first):
+    """From a checkpoint between two logs, whose losses it carries over."""
+    recipe = [*AUTOENCODER, "logger=csv", "trainer.log_every_n_steps=3", "lr_schedule.total_steps=4"]
+    whole = trained_by_one(tmp_path / "whole", *recipe, "max_steps=4")
+    begin, goes_on = (trained_by_one, resumed_by_two) if first == 1 else (only_run_by_two, resumed_by_one)
+    run = begin(tmp_path / "cut", *recipe, "max_steps=2")
+    goes_on(run, "max_steps=4")
+    one, other = (AtomicCheckpointIO().load_checkpoint(each.trained()) for each in (run, whole))
+    torch.testing.assert_close(one["state_dict"], other["state_dict"], rtol=1e-5, atol=1e-6)
+    for mine, its in zip(read_metrics(run.metrics), read_metrics(whole.metrics), strict=True):
+        assert {k: float(v) for k, v in mine.items() if v} == pytest.approx(
+            {k: float(v) for k, v in its.items() if v}, rel=1e-4
+        )

@@ -1,5 +1,8 @@
 """The loaders inside Lightning's own loops: an interrupted run sees what an uninterrupted one sees."""
 
+import signal
+from types import SimpleNamespace
+
 import pytest
 import torch
 from lightning import LightningModule, Trainer
@@ -147,3 +150,45 @@ def test_mirroring_is_seen_in_training_only():
     assert set(left.tolist()) == {0, 3} and split.flip_seed is not None
     assert torch.equal(split.oriented([0], mirrored=False), gradient)
     assert torch.equal(split.oriented([0], mirrored=True), gradient.flip(-1))
+
+
+class Unreadable:
+    """Pictures of which one is not there; a class, so that it travels to workers."""
+
+    def __call__(self, indices):
+        if 3 in indices:
+            raise ValueError("data.root=there: picture 3 cannot be read")
+        return Pictures()(indices)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_input_error_is_raised_in_its_own_words_by_a_worker_too(num_workers):
+    visits = VisitSampler(4, batch_size=2, seed=0, max_steps=4)
+    loader = VisitLoader(PictureSplit(Unreadable(), 4), visits, num_workers=num_workers)
+    with pytest.raises(ValueError, match=r"^data\.root=there: picture 3 cannot be read$") as caught:
+        list(loader)
+    assert caught.traceback[-1].path.name == "datamodule.py" or num_workers == 0
+
+
+class Heeds:
+    """Says whether this process ends by SIGTERM."""
+
+    def __len__(self):
+        return 1
+
+    def __getitems__(self, visits):
+        raise ValueError("reads on" if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN else "ends")
+
+
+def test_a_worker_reads_on_when_a_signal_reaches_the_whole_group():
+    visits = VisitSampler(1, batch_size=1, seed=0, max_steps=2)
+    for num_workers, said in ((1, "reads on"), (0, "ends")):
+        with pytest.raises(ValueError, match=said):
+            list(VisitLoader(Heeds(), visits, num_workers=num_workers))
+
+
+def test_fewer_validation_pictures_than_processes_are_refused():
+    data = DataModule(PictureSplit(Pictures(), 11), PictureSplit(Pictures(), 3), batch_size=4, seed=0)
+    data.trainer = SimpleNamespace(world_size=4, accumulate_grad_batches=1, global_rank=0)
+    with pytest.raises(ValueError, match=r"3 pictures for 4 processes; .* trainer.devices"):
+        data.val_dataloader()

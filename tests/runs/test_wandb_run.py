@@ -128,3 +128,16 @@ def test_without_a_key_it_runs_offline_and_never_asks(tmp_path, monkeypatch, log
     settings = WandbRun(tmp_path)._wandb_init
     assert settings["mode"] == (None if logged_in else "offline")
     assert asked == {"prompt": False, "verify": False}
+
+
+def test_a_run_with_no_step_left_is_caught_up_when_it_closes(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = tmp_path / "ended"
+    (folder / "wandb" / "offline-run-20260101_000000-ended").mkdir(parents=True)  # killed before W&B had begun
+    MetricsFile(folder).log_metrics({"val/psnr": 0.1}, step=9)
+    logger = WandbRun(folder)
+    logger.log_hyperparams(CONFIG)
+    logger.close()
+    (name, value) = metrics_of(folder)[0]
+    assert (name, torch.tensor(value)) == (("val/psnr", 10), torch.tensor(0.1))
+    assert len(offline_pieces(folder)) == 1

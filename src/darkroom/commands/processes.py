@@ -60,6 +60,7 @@ def together(trainer: Trainer, run: Run) -> Iterator[None]:
     try:
         yield
     except Exception:
+        left.set()
         for process in _started(trainer):
             process.kill()
         raise
@@ -70,7 +71,7 @@ def together(trainer: Trainer, run: Run) -> Iterator[None]:
 def _watch_others(trainer: Trainer, run: Run, left: threading.Event) -> None:
     while not left.wait(_LOOK):
         for rank, process in enumerate(_started(trainer), 1):
-            if code := process.poll():
+            if (code := process.poll()) and not left.is_set():
                 how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
                 for other in _started(trainer):
                     other.kill()

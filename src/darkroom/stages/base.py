@@ -83,13 +83,16 @@ class Stage(LightningModule):
         """Losses since the last log go along, those of every process, so that the next log is the same."""
         gather = self.trainer.strategy.all_gather
         sums = {name: gather(value).reshape(-1) for name, value in self._sums.items()}
-        checkpoint["losses"] = {"sums": sums, "batches": self._batches}
+        checkpoint["losses"] = {"sums": sums, "batches": self._batches, "a_step": self.trainer.accumulate_grad_batches}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """On another number of processes each takes the mean: the next log is the same but for rounding."""
-        sums, self._batches = checkpoint["losses"]["sums"], checkpoint["losses"]["batches"]
-        rank, same = self.trainer.global_rank, all(len(each) == self.trainer.world_size for each in sums.values())
-        self._sums = {name: (each[rank] if same else each.mean()).to(self.device) for name, each in sums.items()}
+        """Where batches are divided otherwise each process takes the mean: the next log is the same but for rounding."""
+        losses, trainer = checkpoint["losses"], self.trainer
+        more = trainer.accumulate_grad_batches / losses["a_step"]  # micro-batches a step; 1 changes no bit
+        self._batches = round(losses["batches"] * more)
+        for name, sums in losses["sums"].items():
+            own = sums[trainer.global_rank] if len(sums) == trainer.world_size else sums.mean()
+            self._sums[name] = (own * more).to(self.device)
 
     @property
     def _log_every(self) -> int:

@@ -1,0 +1,29 @@
+"""What may differ when a run goes on: its length, and how a batch is divided."""
+
+import pytest
+from tiny import AUTOENCODER, rows, train
+
+STEPS = ["trainer.val_check_interval=2", "trainer.log_every_n_steps=2"]
+
+
+def as_numbers(run):
+    return [[float(value) for value in row if value] for row in rows(run, "train/loss", "val/psnr")]
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
+def test_a_batch_may_be_divided_otherwise(tmp_path, first, then):
+    whole = train(tmp_path / "whole", AUTOENCODER, *STEPS, "max_steps=6")
+    parts = [f"trainer.accumulate_grad_batches={each}" for each in (first, then)]
+    train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=3", "lr_schedule.total_steps=6", parts[0])
+    cut = train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=6", parts[1])
+    assert len(as_numbers(whole)) == 6
+    for mine, other in zip(as_numbers(cut), as_numbers(whole), strict=True):
+        assert mine == pytest.approx(other, rel=1e-4)
+
+
+def test_a_run_that_is_extended_logs_and_validates_at_its_own_steps(tmp_path):
+    whole = train(tmp_path / "whole", AUTOENCODER, *STEPS, "max_steps=8")
+    train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=4", "lr_schedule.total_steps=8")
+    cut = train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=8")
+    assert rows(cut, "train/loss", "val/psnr") == rows(whole, "train/loss", "val/psnr")
+    assert [row[0] for row in rows(cut, "val/psnr")] == ["2", "4", "6", "8"]
