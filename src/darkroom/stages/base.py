@@ -86,7 +86,7 @@ class Stage(LightningModule):
         checkpoint["losses"] = {"sums": sums, "batches": self._batches, "a_step": self.trainer.accumulate_grad_batches}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Where batches are divided otherwise each process takes the mean: the next log is the same but for rounding."""
+        """Where batches are divided otherwise all take the mean: the next log is the same but for rounding."""
         losses, trainer = checkpoint["losses"], self.trainer
         more = trainer.accumulate_grad_batches / losses["a_step"]  # micro-batches a step; 1 changes no bit
         self._batches = round(losses["batches"] * more)
