@@ -1,7 +1,13 @@
 """What may differ when a run goes on: its length, and how a batch is divided."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import pytest
+import torch
 from tiny import AUTOENCODER, rows, train
+
+from darkroom.stages.base import Stage
 
 STEPS = ["trainer.val_check_interval=2", "trainer.log_every_n_steps=2"]
 
@@ -27,3 +33,27 @@ def test_a_run_that_is_extended_logs_and_validates_at_its_own_steps(tmp_path):
     cut = train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=8")
     assert rows(cut, "train/loss", "val/psnr") == rows(whole, "train/loss", "val/psnr")
     assert [row[0] for row in rows(cut, "val/psnr")] == ["2", "4", "6", "8"]
+
+
+class Dropping(Stage):
+    """Sums what dropout leaves of ones."""
+
+    def __init__(self):
+        super().__init__(optimizer=partial(torch.optim.SGD, lr=0.1), lr_schedule=lambda _: 1.0, seed=0)
+        self.model = torch.nn.Dropout(0.5)
+        self._trainer = SimpleNamespace(accumulate_grad_batches=2, global_rank=0)
+
+    def training_losses(self, batch):
+        return {"loss": (self.model(torch.ones(64)) * torch.arange(64)).sum()}
+
+
+def test_what_a_network_draws_itself_follows_from_the_step_and_the_part_of_its_batch():
+    stage = Dropping()
+    drawn = {
+        (step, part): stage.training_step(SimpleNamespace(step=step), 2 * step + part).item()
+        for step in (0, 1)
+        for part in (0, 1)
+    }
+    assert len(set(drawn.values())) == 4
+    torch.manual_seed(7)  # whatever was drawn before
+    assert stage.training_step(SimpleNamespace(step=1), 3).item() == drawn[1, 1]

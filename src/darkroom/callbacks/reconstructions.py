@@ -21,7 +21,7 @@ class Reconstructs(Protocol):
 
 
 class Reconstructions(Callback):
-    """Logs the first ``n`` validation pictures, each followed by its reconstruction, at every validation."""
+    """Logs up to ``n`` pictures of the first validation batch, each followed by its reconstruction, each time."""
 
     def __init__(self, n: int = 8) -> None:
         self._n = n

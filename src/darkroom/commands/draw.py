@@ -56,6 +56,7 @@ def configured(run: Run, config: DictConfig) -> Generator:
     return load_generator(
         run,
         load_first_stage(run),
+        checkpoint=config.checkpoint,
         sampler=_node(run, config, "sampler", num_steps=config.steps),
         guidance=_node(run, config, "guidance", scale=config.guidance_scale),
     )

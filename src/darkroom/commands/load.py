@@ -1,6 +1,6 @@
 """A trained run as something that reconstructs and draws pictures, on the GPU where there is one."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from omegaconf import DictConfig
@@ -27,7 +27,12 @@ def load_first_stage(run: Run) -> ArtifactFirstStage | Identity:
 
 
 def load_generator(
-    run: Run, first_stage: ArtifactFirstStage | Identity, *, sampler: Any = None, guidance: Any = None
+    run: Run,
+    first_stage: ArtifactFirstStage | Identity,
+    *,
+    checkpoint: Literal["latest", "best"] = "latest",
+    sampler: Any = None,
+    guidance: Any = None,
 ) -> Generator:
     """What draws with the run's averaged weights; ``sampler`` and ``guidance`` are nodes in place of its own.
 
@@ -38,7 +43,7 @@ def load_generator(
     if run.stage != "latent_diffusion":
         raise ValueError(f"run={run.path} trained the stage {run.stage}, which draws no pictures from noise")
     model = Denoising(network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage)
-    model.load_state_dict(trained_weights(run.trained(), first_stage=first_stage.spec.hash))
+    model.load_state_dict(trained_weights(run.trained(checkpoint), first_stage=first_stage.spec.hash))
     process = build(config.process)
     plan = build(sampler or config.sampler)
     plan.check(process.schedule)

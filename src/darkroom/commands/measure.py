@@ -16,11 +16,13 @@ from darkroom.commands.draw import configured, sampler_name
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.conditioning.words import text_readers
-from darkroom.contracts import FirstStage, Judged, PictureDataset, Prompts, to_float, to_uint8
+from darkroom.contracts import FirstStage, Judged, PictureDataset, to_float, to_uint8
+from darkroom.data.latents import PromptTable
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
+from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.summary import provenance
 
@@ -43,7 +45,7 @@ def measure(config: DictConfig) -> dict[str, Any]:
         metrics |= judged_reality(source, lambda image: reconstruct(first_stage, image), config)
     if generator is not None:
         metrics["val_loss"] = denoising_loss(generator, validation, run.config.seed, config.batch_size)
-        protocol |= sampling_protocol(generator, config)
+        protocol |= {"step": step_of(run.trained(config.checkpoint))} | sampling_protocol(generator, config)
         if isinstance(source, Judged) and reads_text(generator):
             metrics |= judged_samples(source, generator, config, out.with_suffix(".png"))
     result = {"metrics": metrics, "protocol": protocol | provenance(device())}
@@ -80,16 +82,13 @@ def reconstruct(first_stage: FirstStage, image: UInt8[Tensor, "b 3 H W"]) -> UIn
     return to_uint8(first_stage.decode(first_stage.encode(to_float(image.to(device()))).mean)).cpu()
 
 
-PURPOSES = ("posterior", "diffusion")  # of the stage's validation keys
-
-
 @torch.inference_mode()
 def denoising_loss(generator: Generator, validation: PictureDataset, seed: int, batch_size: int) -> float:
     """The training's loss over the validation pictures, on the noises of the training's own validation.
 
     In float32, so that it may differ from the training's curve in the third digit.
     """
-    losses = []
+    losses, prompts = [], PromptTable(validation)
     batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "denoising")
     for number, image in enumerate(batches):
         places = range(number * batch_size, number * batch_size + len(image))
@@ -97,18 +96,10 @@ def denoising_loss(generator: Generator, validation: PictureDataset, seed: int, 
         own = {
             what: keys(seed=seed, purpose=f"validation {what}", places=places) for what in ("posterior", "diffusion")
         }
-        condition = generator.model.conditioner(prompts_of(validation, places))
+        condition = generator.model.conditioner(prompts[places])
         x0, noises = posterior.sample(own["posterior"]), own["diffusion"].to(device())
         losses.append(generator.process.loss(generator.model.network, x0, condition, noises).double().cpu())
     return float(torch.cat(losses).mean())
-
-
-def prompts_of(pictures: PictureDataset, indices: range) -> Prompts:
-    """The conditions of some pictures."""
-    return Prompts(
-        label=None if pictures.labels is None else torch.tensor([pictures.labels[i] for i in indices]),
-        caption=None if pictures.captions is None else tuple(pictures.captions[i] for i in indices),
-    )
 
 
 def reads_text(generator: Generator) -> bool:

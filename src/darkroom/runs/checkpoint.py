@@ -1,5 +1,6 @@
 """Checkpoints that are whole or recognisably torn, and that hold nothing but tensors and plain values."""
 
+import functools
 import logging
 import re
 import zipfile
@@ -43,8 +44,13 @@ def whole_checkpoints(folder: Path) -> list[Path]:
     whole = [path for path in found if is_whole(path)]
     for path in found:
         if path not in whole:
-            log.warning("%s is torn (its writing was cut short): skipped", path)
+            _warn_of(path)
     return whole
+
+
+@functools.cache  # once a process, however often its folder is read
+def _warn_of(path: Path) -> None:
+    log.warning("%s is torn (its writing was cut short): skipped", path)
 
 
 class AtomicCheckpointIO(CheckpointIO):

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -87,9 +87,9 @@ class Run:
         path = self.checkpoints / _BEST
         return json.loads(path.read_text()) if path.exists() else None
 
-    def trained(self) -> Path:
-        """:meth:`latest`; raises FileNotFoundError where the run has none."""
-        path = self.latest()
+    def trained(self, which: Literal["latest", "best"] = "latest") -> Path:
+        """:meth:`latest` or :meth:`best`; raises FileNotFoundError where the run has none."""
+        path = self.best() if which == "best" else self.latest()
         if path is None:
             raise FileNotFoundError(f"{self.path} has no whole checkpoint yet; go on with resume={self.path}")
         return path

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
 
 from darkroom.contracts import Batch, LatentBatch, PictureSource
-from darkroom.keys import Keys, keys
+from darkroom.keys import Keys, keys, module_seed
 from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter_groups, refuse_faulty
 
 
@@ -54,6 +54,9 @@ class Stage(LightningModule):
         torch.compiler.set_stance("default")
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        part = batch_idx % self.trainer.accumulate_grad_batches
+        # for what a network draws by itself, such as dropout: a function of the step, as all that is drawn
+        torch.manual_seed(module_seed(seed=self.seed, purpose=f"part {part}", step=batch.step, rank=self.global_rank))
         losses = self.training_losses(batch)
         for name, value in losses.items():
             value = value.detach()

@@ -6,6 +6,7 @@ Every other key belongs to a node, whose schema is the signature of its ``_targe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Sample:
     seed: int
     steps: int | None
     guidance_scale: float | None
+    checkpoint: Literal["latest", "best"]
     batch_size: int
     out: str | None
     packages: Sequence[str]
@@ -52,6 +54,7 @@ class Evaluate:
     seed: int
     steps: int | None
     guidance_scale: float | None
+    checkpoint: Literal["latest", "best"]
     batch_size: int
     out: str | None
     packages: Sequence[str]

@@ -74,7 +74,7 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
         return [f"run={path}: it has nothing trained yet; go on with python train.py resume={path}"]
     if command == "sample" and stage != "latent_diffusion":
         return [f"run={path}: it trained the stage {stage}, which draws no pictures; give a latent diffusion run"]
-    found = [*_of_data(command, asked, config)]
+    found = [*_of_data(command, asked, config), *_of_checkpoint(asked, Path(path), stage)]
     if stage == "latent_diffusion":
         found += _of_sampling(asked, config, composition)
     if command == "sample":
@@ -112,6 +112,16 @@ def _of_data(command: str, asked: DictConfig, config: DictConfig) -> Iterator[st
         yield gone
     elif asked.prompt is None and Reads.of(config.get("conditioner")).text:
         yield f'{gone}, or say what to draw with prompt="..."'
+
+
+def _of_checkpoint(asked: DictConfig, run: Path, stage: str) -> Iterator[str]:
+    """A best one where none was kept, or where the artifact alone counts."""
+    if asked.get("checkpoint") != "best":
+        return
+    if stage == "autoencoder":
+        yield f"checkpoint=best: the artifact of {run} is of its last step; leave it out"
+    elif not (run / "checkpoints" / "best.json").is_file():
+        yield f"checkpoint=best: {run} watched no metric (callback.checkpoints.monitor); leave it out"
 
 
 def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition) -> Iterator[str]:
