@@ -43,7 +43,7 @@ class Dropping(Stage):
         self.model = torch.nn.Dropout(0.5)
         self._trainer = SimpleNamespace(accumulate_grad_batches=2, global_rank=0)
 
-    def training_losses(self, batch):
+    def training_losses(self, batch):  # noqa: ARG002
         return {"loss": (self.model(torch.ones(64)) * torch.arange(64)).sum()}
 
 
