@@ -25,6 +25,7 @@ A = ["experiment=shapes_autoencoder"]
 D = ["experiment=shapes_latent_diffusion", "first_stage=identity"]
 F = [*D, "data=image_folder"]
 L = ["experiment=shapes_latent_diffusion"]  # with a first stage
+G = ["generated=flat", "reference=flat", "extractor=squeezenet1_1", "extractor.weights=file"]
 LONG = "a" * 300
 
 # What only names, types and files tell.
@@ -133,6 +134,16 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("sample", ["run=runs/label", "checkpoint=best"], ["checkpoint=best", "callback.checkpoints.monitor"]),
     ("sample", ["run=runs/label", "checkpoint=bets"], ["checkpoint='bets'", "best?"]),
     ("evaluate", ["run=runs/first", "checkpoint=best"], ["checkpoint=best", "last step"]),
+    ("evaluate", [G[0], *G[2:]], ["reference is not set", "reference=DIR"]),
+    ("evaluate", [*G, "generated=nowhere"], ["generated=nowhere", "no such folder"]),
+    ("evaluate", [*G, "reference=file"], ["reference=file", "is a file"]),
+    ("evaluate", [*G, "run=runs/label"], ["generated=flat", "by itself"]),
+    ("evaluate", [*G, "metrics=[fd,kidd]"], ["kidd", "kid?", "precision_recall"]),
+    ("evaluate", [*G, "extractor.weights=nowhere"], ["extractor.weights=nowhere", "no such file", "squeezenet1_1"]),
+    ("evaluate", G[:2], ["extractor: none is chosen"]),
+    ("evaluate", G[:3], ["extractor.weights is not set"]),
+    ("evaluate", [*G, "extractor=squeezenet"], ["extractor=squeezenet", "squeezenet1_1?"]),
+    ("evaluate", [*G, "kid_size=1"], ["kid_size=1", "at least 2"]),
     ("train", [*A, "logs=taken", "run_id=old"], ["run_id=old", "there already", "resume=taken/autoencoder/old"]),
     ("train", ["resume=runs/foreign"], ["resume=runs/foreign", "hydra:", "train.py has not written it"]),
     ("train", [*A, "optimizer._target_=mylab.Adam"], ["optimizer._target_=mylab.Adam", "packages=[NAME]"]),

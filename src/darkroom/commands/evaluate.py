@@ -12,13 +12,18 @@ from darkroom.commands.front import enter
 
 def main(argv: Sequence[str], conf: Path) -> int:
     """The exit code: 2 after a mistake."""
-    return enter("evaluate", argv, conf, run, wants=("run",))
+    return enter("evaluate", argv, conf, run, wants=("run", "generated"))
 
 
 def run(config: DictConfig) -> None:
     """What Hydra calls."""
     with answered():
         add_packages(config.get("packages") or ())
-        from darkroom.commands.measure import measure
+        if config.generated is None:
+            from darkroom.commands.measure import measure
 
-        measure(config)
+            measure(config)
+        else:
+            from darkroom.commands.folders import measure_folders
+
+            measure_folders(config)

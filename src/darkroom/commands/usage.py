@@ -16,6 +16,8 @@ Without prompt and label, conditions are drawn from the training data and printe
     "evaluate": """
 usage: python evaluate.py run=logs/STAGE/RUN [n=500] [seed=0] [steps=N] [guidance_scale=W] [sampler=NAME]
                           [batch_size=64] [out=FILE.json]
+       python evaluate.py generated=DIR reference=DIR extractor=NAME extractor.weights=FILE [metrics=[fd,kid]]
+                          [out=FILE.json]
 
 Metrics go to the terminal and to evaluation.json in the run's folder.""",
 }

@@ -48,7 +48,7 @@ def survey(root: Path) -> Layout:
     if not root.is_dir():
         raise FileNotFoundError(f"data.root={root}: no such folder")
     files = tuple(sorted(_files(root, root, frozenset())))
-    names = [name for name in files if Path(name).suffix.lower() in EXTENSIONS]
+    names = _pictures(files)
     train_folder, validation_folder = _given_split(names)
     train = tuple(name for name in names if name.startswith(train_folder))
     validation = tuple(name for name in names if validation_folder and name.startswith(validation_folder))
@@ -61,6 +61,15 @@ def survey(root: Path) -> Layout:
     folders |= {name: _sub_folder(name, validation_folder) for name in validation}
     classes = _classes(root, [folders[name] for name in train], [folders[name] for name in validation])
     return Layout(files, train, validation, classes, folders)
+
+
+def picture_names(root: Path) -> list[str]:
+    """The pictures below ``root`` at any depth, in order; raises OSError where it is no folder that may be read."""
+    return _pictures(sorted(_files(root, root, frozenset())))
+
+
+def _pictures(files: Sequence[str]) -> list[str]:
+    return [name for name in files if Path(name).suffix.lower() in EXTENSIONS]
 
 
 def _files(folder: Path, root: Path, above: frozenset[str]) -> Iterator[str]:

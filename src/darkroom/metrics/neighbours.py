@@ -5,7 +5,7 @@ what it copies. A ball reaches from a feature to its k-th nearest other one of t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Float
@@ -25,6 +25,11 @@ class Neighbours:
     inside_generated: int  # the other way round
     containments: int  # pairs of a ball of the reference and a generated feature inside it
     visited: int  # balls of the reference with at least one generated feature inside
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All of them, by name."""
+        return asdict(self)
 
     @property
     def precision(self) -> float:

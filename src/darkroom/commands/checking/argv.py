@@ -17,7 +17,10 @@ from hydra.errors import HydraException
 from darkroom.build import escaped
 
 TEXTS = ("prompt", "negative_prompt", "run_id")
-PATHS = ("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs")
+PATHS = (
+    *("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs"),
+    *("generated", "reference", "extractor.weights"),
+)
 NULLABLE = ("label", *PATHS)  # null stays None
 
 SHOWS = ("hydra_help", "cfg", "info", "shell_completion")  # flags that print and run nothing

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from darkroom.commands.checking.argv import Arguments, name, parsed, read
 from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, jobs, words
 from darkroom.commands.checking.devices import device_faults
+from darkroom.commands.checking.folders import distance_faults
 from darkroom.commands.checking.limits import limit_faults
 from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.nodes import node_faults, typed, value_faults
@@ -77,6 +78,7 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
     for faults_of in _CHECKS:
         found += faults_of(composition)
     if command != "train":
+        found += distance_faults(composition) if command == "evaluate" else ()
         return found + trained_faults(command, composition)
     return found or list(device_faults(composition))
 

@@ -49,7 +49,11 @@ class Sample:
 class Evaluate:
     """Root keys of evaluate.py besides its groups."""
 
-    run: str
+    run: str | None
+    generated: str | None
+    reference: str | None
+    metrics: Sequence[str]
+    kid_size: int
     n: int
     seed: int
     steps: int | None
@@ -68,6 +72,7 @@ LEAST = {
     "num_workers": 0,
     "n": 1,
     "steps": 1,
+    "kid_size": 2,
     "trainer.accumulate_grad_batches": 1,
     "trainer.num_nodes": 1,
     "trainer.max_steps": 1,

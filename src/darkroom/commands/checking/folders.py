@@ -1,0 +1,49 @@
+"""Faults of ``evaluate.py generated=... reference=...``: what is missing, and what lies beside it. Standard library."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.paths import exists, is_folder
+from darkroom.commands.checking.spelling import meant
+
+FAMILIES = ("fd", "kid", "precision_recall", "density_coverage")  # darkroom.metrics.distances has them
+
+
+def distance_faults(composition: Composition) -> Iterator[str]:
+    """A line each; nothing where a run is evaluated."""
+    config = composition.config
+    if config.get("generated") is None and config.get("reference") is None:
+        if config.get("run") is None:
+            yield "run is not set; give run=logs/STAGE/RUN, or generated=DIR reference=DIR"
+        return
+    if config.get("run") is not None:
+        yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
+    for key in ("generated", "reference"):
+        yield from _folder(key, config.get(key))
+    for family in config.metrics:
+        if family not in FAMILIES:
+            yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"
+    yield from _extractor(config)
+
+
+def _folder(key: str, path: str | None) -> Iterator[str]:
+    if path is None:
+        yield f"{key} is not set; give {key}=DIR, a folder of pictures"
+    elif not exists(path):
+        yield f"{key}={path}: there is no such folder; give a folder of pictures"
+    elif not is_folder(path):
+        yield f"{key}={path}: is a file; give a folder of pictures"
+
+
+def _extractor(config: DictConfig) -> Iterator[str]:
+    if config.get("extractor") is None:
+        yield "extractor: none is chosen; give extractor=NAME, such as squeezenet1_1"
+        return
+    if OmegaConf.is_missing(config.extractor, "weights"):  # told of as a missing value
+        return
+    path = config.extractor.weights
+    if not (exists(path) and Path(path).is_file()):
+        yield f"extractor.weights={path}: there is no such file; give the weights of {config.extractor.name}"

@@ -1,0 +1,16 @@
+"""The record of how a number was made, and its hash: two numbers with different records are not compared."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def measured(value: float, protocol: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
+    """A number as files keep it: with its protocol, the hash of that, and facts that explain but do not decide it."""
+    return {"value": value, **facts, "protocol": dict(protocol), "protocol_id": protocol_id(protocol)}
+
+
+def protocol_id(protocol: Mapping[str, Any]) -> str:
+    """sha256 over the record as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()

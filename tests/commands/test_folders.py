@@ -1,0 +1,90 @@
+"""Distances between folders of real pictures, by the command: each metric moves as it must."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from darkroom.commands import evaluate
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL = os.environ.get("DARKROOM_REAL_DATA")
+pytestmark = pytest.mark.skipif(REAL is None, reason="DARKROOM_REAL_DATA is not set")
+EACH = 60
+
+
+def noisy(picture, random):
+    values = np.asarray(picture) + random.normal(0, 25, np.asarray(picture).shape)
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A reference of sixty photos, sixty others, and what may become of those."""
+    place, random = tmp_path_factory.mktemp("folders"), np.random.default_rng(0)
+    photos = [Image.open(path).convert("RGB") for path in sorted(Path(REAL or "", "grocery", "train").rglob("*.jpg"))]
+    photos = [photos[i * len(photos) // (2 * EACH)].resize((96, 96)) for i in range(2 * EACH)]
+    made = {
+        "reference": photos[::2],
+        "others": photos[1::2],
+        "blurred": [each.filter(ImageFilter.GaussianBlur(2)) for each in photos[1::2]],
+        "noisy": [noisy(each, random) for each in photos[1::2]],
+        "few modes": [photos[1 + 2 * (i % 3)] for i in range(EACH)],
+    }
+    for name, pictures in made.items():
+        (place / name).mkdir()
+        for number, picture in enumerate(pictures):
+            picture.save(place / name / f"{number:03d}.png")
+    return place
+
+
+def measured(folders, generated):
+    out = folders / f"{generated}.json"
+    weights = Path(REAL or "", "weights", "squeezenet1_1.safetensors")
+    argv = [f"generated={folders / generated}", f"reference={folders / 'reference'}", "extractor=squeezenet1_1"]
+    argv += [f"extractor.weights={weights}", "extractor.size=96", "kid_size=50", f"out={out}"]
+    assert evaluate.main(argv, ROOT / "conf") == 0
+    return json.loads(out.read_text())
+
+
+def test_each_metric_moves_the_right_way(folders, capsys):
+    real, blurred, noise, few = (measured(folders, name) for name in ("others", "blurred", "noisy", "few modes"))
+    assert "under 2048 a distance tells their number" in capsys.readouterr().out
+    for name in ("fd_squeezenet1_1", "kid_squeezenet1_1"):
+        assert all(each[name]["value"] > 1.5 * real[name]["value"] for each in (blurred, noise, few))
+    assert noise["precision"]["value"] < real["precision"]["value"] - 0.15
+    assert few["recall"]["value"] < 0.5 < real["recall"]["value"]
+    assert few["coverage"]["value"] < 0.5 < real["coverage"]["value"]
+    assert real["density"]["value"] > noise["density"]["value"]
+
+
+def test_a_folder_against_itself_is_at_no_distance(folders):
+    found = measured(folders, "reference")
+    assert abs(found["fd_squeezenet1_1"]["raw"]) < 1e-3 * found["fd_squeezenet1_1"]["protocol"]["m"]
+    assert (found["precision"]["value"], found["coverage"]["value"]) == (1, 1)
+
+
+def test_every_number_carries_its_protocol(folders):
+    found = measured(folders, "others")
+    assert {"fd_squeezenet1_1", "kid_squeezenet1_1", "precision", "recall", "density", "coverage"} == set(found)
+    ids = {number["protocol_id"] for number in found.values()}
+    assert len(ids) == len(found)
+    protocol = found["fd_squeezenet1_1"]["protocol"]
+    assert (protocol["m"], protocol["n"], protocol["extractor"]["size"]) == (EACH, EACH, 96)
+
+
+def test_what_only_the_pictures_tell_is_one_line(folders, capsys):
+    broken = folders / "broken"
+    broken.mkdir(exist_ok=True)
+    (broken / "a.png").write_bytes(b"")
+    weights = Path(REAL or "", "weights", "mobilenet_v2_trunk.safetensors")
+    argv = [f"generated={broken}", f"reference={folders / 'others'}", "extractor=squeezenet1_1"]
+    assert evaluate.main([*argv, f"extractor.weights={weights}"], ROOT / "conf") == 2
+    assert "is of another network" in capsys.readouterr().err
+    right = weights.with_name("squeezenet1_1.safetensors")
+    assert evaluate.main([*argv, f"extractor.weights={right}"], ROOT / "conf") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "a.png: the file is empty" in line

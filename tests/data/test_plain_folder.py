@@ -1,0 +1,46 @@
+import pytest
+import torch
+from PIL import Image
+
+from darkroom.data.plain_folder import PlainFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Seven pictures of several sizes and modes, one in a sub-folder."""
+    for number in range(6):
+        Image.new("RGB", (20 + number, 30), (40 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    (tmp_path / "inner").mkdir()
+    Image.new("LA", (40, 20), (0, 0)).save(tmp_path / "inner" / "clear.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_all_pictures_come_once_and_in_order(folder, size):
+    pictures = PlainFolder(folder, 16)
+    found = torch.cat(list(pictures.batches(size)))
+    assert pictures.names[-1] == "inner/clear.png"
+    assert found.shape == (7, 3, 16, 16)
+    assert found[:, 0, 8, 8].tolist() == [0, 40, 80, 120, 160, 200, 255]
+
+
+def test_the_fingerprint_is_of_names_and_contents(folder):
+    before = PlainFolder(folder, 16).fingerprint
+    assert PlainFolder(folder, 32).fingerprint == before
+    (folder / "0.png").rename(folder / "00.png")
+    renamed = PlainFolder(folder, 16).fingerprint
+    Image.new("RGB", (20, 30)).save(folder / "1.png")
+    assert len({before, renamed, PlainFolder(folder, 16).fingerprint}) == 3
+
+
+def test_pictures_that_cannot_be_read_are_all_named(folder):
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:40])
+    (folder / "3.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"^2 pictures cannot be read; .*2\.png: .*3\.png: the file is empty$"):
+        list(PlainFolder(folder, 16).batches(10))
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no pictures"):
+        PlainFolder(tmp_path, 16)
