@@ -12,18 +12,23 @@ from darkroom.commands.front import enter
 
 def main(argv: Sequence[str], conf: Path) -> int:
     """The exit code: 2 after a mistake."""
-    return enter("evaluate", argv, conf, run, wants=("run", "generated"))
+    return enter("evaluate", argv, conf, run, wants=("run", "generated", "compare"))
 
 
 def run(config: DictConfig) -> None:
     """What Hydra calls."""
     with answered():
         add_packages(config.get("packages") or ())
-        if config.generated is None:
-            from darkroom.commands.measure import measure
+        if config.compare:
+            from darkroom.commands.compare import compare
 
-            measure(config)
-        else:
+            if code := compare(config.compare):
+                raise SystemExit(code)
+        elif config.generated is not None:
             from darkroom.commands.folders import measure_folders
 
             measure_folders(config)
+        else:
+            from darkroom.commands.measure import measure
+
+            measure(config)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -14,3 +14,12 @@ def measured(value: float, protocol: Mapping[str, Any], **facts: Any) -> dict[st
 def protocol_id(protocol: Mapping[str, Any]) -> str:
     """sha256 over the record as JSON with sorted keys."""
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+
+
+def differences(a: Any, b: Any, at: str = "") -> Iterator[str]:
+    """What keeps two records from being the same, a field each: ``extractor.size: 224 and 96``."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        for key in dict.fromkeys([*a, *b]):
+            yield from differences(a.get(key), b.get(key), f"{at}.{key}" if at else str(key))
+    elif a != b:
+        yield f"{at}: {a} and {b}"

@@ -1,4 +1,4 @@
-"""Faults of ``evaluate.py generated=... reference=...``: what is missing, and what lies beside it. Standard library."""
+"""Faults of ``evaluate.py`` where it is given folders or files in place of a run. Standard library."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +15,12 @@ FAMILIES = ("fd", "kid", "precision_recall", "density_coverage")  # darkroom.met
 def distance_faults(composition: Composition) -> Iterator[str]:
     """A line each; nothing where a run is evaluated."""
     config = composition.config
+    if config.get("compare"):
+        yield from _compared(config)
+        return
     if config.get("generated") is None and config.get("reference") is None:
         if config.get("run") is None:
-            yield "run is not set; give run=logs/STAGE/RUN, or generated=DIR reference=DIR"
+            yield "run is not set; give run=logs/STAGE/RUN, generated=DIR reference=DIR, or compare=[A,B]"
         return
     if config.get("run") is not None:
         yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
@@ -27,6 +30,14 @@ def distance_faults(composition: Composition) -> Iterator[str]:
         if family not in FAMILIES:
             yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"
     yield from _extractor(config)
+
+
+def _compared(config: DictConfig) -> Iterator[str]:
+    if len(config.compare) != 2:
+        yield f"compare: takes two files, not {len(config.compare)}; give compare=[a.json,b.json]"
+    for path in config.compare:
+        if not (exists(path) and Path(path).is_file()):
+            yield f"compare: there is no file {path}; give one that evaluate.py wrote"
 
 
 def _folder(key: str, path: str | None) -> Iterator[str]:

@@ -52,6 +52,7 @@ class Evaluate:
     run: str | None
     generated: str | None
     reference: str | None
+    compare: Sequence[str]
     metrics: Sequence[str]
     kid_size: int
     n: int

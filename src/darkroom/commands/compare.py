@@ -1,0 +1,63 @@
+"""``evaluate.py compare=[a.json,b.json]``: two evaluations side by side, as far as their numbers may stand so."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.table import Table
+
+from darkroom.commands.console import console
+from darkroom.commands.faults import report
+from darkroom.metrics.protocol import differences
+
+# of a run's evaluation: what decides a number; the rest is what is compared, or explains a difference
+_DECIDES = ("data", "validation_pictures", "n", "seed")
+
+
+class Number(NamedTuple):
+    """A value and the record that decides whether another may stand beside it."""
+
+    value: float
+    protocol: Mapping[str, Any]
+
+
+def compare(paths: Sequence[str]) -> int:
+    """Prints the numbers that both files have and that were made alike; the exit code, 2 where some were not.
+
+    Raises ValueError for a file that holds no evaluation, or two that share no number.
+    """
+    first, second = (numbers(Path(path)) for path in paths)
+    shared = [name for name in first if name in second]
+    if not shared:
+        raise ValueError(f"compare: {paths[0]} and {paths[1]} have no number in common")
+    faults, alike = [], []
+    for name in shared:
+        found = list(differences(first[name].protocol, second[name].protocol))
+        faults += [f"{name}: not to be compared, {'; '.join(found)}"] if found else []
+        alike += [] if found else [name]
+    if alike:
+        console.print(_table(alike, first, second, paths))
+    return report(faults) if faults else 0
+
+
+def numbers(path: Path) -> dict[str, Number]:
+    """The numbers of an evaluation.json, of a run or of two folders."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if "metrics" in found:
+            record = {key: found["protocol"][key] for key in _DECIDES if key in found["protocol"]}
+            return {name: Number(float(value), record) for name, value in found["metrics"].items()}
+        return {name: Number(float(each["value"]), each["protocol"]) for name, each in found.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"compare: {path} is not what evaluate.py wrote ({type(error).__name__})") from error
+
+
+def _table(
+    names: Sequence[str], first: Mapping[str, Number], second: Mapping[str, Number], paths: Sequence[str]
+) -> Table:
+    shown = Table("metric", *paths, "difference", box=None, title_justify="left")
+    for name in names:
+        a, b = first[name].value, second[name].value
+        shown.add_row(name, f"{a:.6g}", f"{b:.6g}", f"{b - a:+.3g}")
+    return shown

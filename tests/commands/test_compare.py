@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from darkroom.commands import evaluate
+from darkroom.commands.compare import numbers
+from darkroom.metrics.protocol import measured
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def written(folder, name, **found):
+    (folder / name).write_text(json.dumps(found))
+    return str(folder / name)
+
+
+def fd(value, size=224, m=500):
+    return measured(value, {"metric": {"name": "frechet"}, "m": m, "extractor": {"name": "x", "size": size}})
+
+
+def compare(*paths):
+    return evaluate.main([f"compare=[{','.join(paths)}]"], ROOT / "conf")
+
+
+def test_numbers_that_were_made_alike_stand_side_by_side(tmp_path, capsys):
+    a, b = (written(tmp_path, f"{name}.json", fd_x=fd(value)) for name, value in (("a", 12.5), ("b", 10.25)))
+    assert compare(a, b) == 0
+    [row] = [line.split() for line in capsys.readouterr().out.splitlines() if "fd_x" in line]
+    assert row == ["fd_x", "12.5", "10.25", "-2.25"]
+
+
+def test_numbers_of_different_protocols_are_refused_and_the_fields_named(tmp_path, capsys):
+    a = written(tmp_path, "a.json", fd_x=fd(12.5), kid_x=fd(1.0))
+    b = written(tmp_path, "b.json", fd_x=fd(10.0, size=96, m=400), kid_x=fd(2.0))
+    assert compare(a, b) == 2
+    said = capsys.readouterr()
+    assert said.err == "fd_x: not to be compared, m: 500 and 400; extractor.size: 224 and 96\n"
+    assert "kid_x" in said.out and "fd_x" not in said.out
+
+
+def test_runs_are_compared_for_what_differs_in_them(tmp_path):
+    runs = [
+        {"metrics": {"val_psnr": psnr}, "protocol": {"data": data, "n": 500, "run": run, "num_steps": steps}}
+        for psnr, data, run, steps in ((30.0, "x", "one", 20), (31.0, "x", "two", 50), (32.0, "y", "two", 50))
+    ]
+    paths = [written(tmp_path, f"{i}.json", **run) for i, run in enumerate(runs)]
+    assert compare(paths[0], paths[1]) == 0
+    assert compare(paths[0], paths[2]) == 2
+    assert numbers(tmp_path / "0.json")["val_psnr"].value == 30.0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"metrics": 3}'])
+def test_a_file_of_something_else_is_named(tmp_path, capsys, text):
+    (tmp_path / "a.json").write_text(text)
+    b = written(tmp_path, "b.json", fd_x=fd(1.0))
+    assert compare(str(tmp_path / "a.json"), b) == 2
+    assert "a.json is not what evaluate.py wrote" in capsys.readouterr().err
+
+
+def test_two_files_without_a_common_number_are_told_so(tmp_path, capsys):
+    a, b = written(tmp_path, "a.json", fd_x=fd(1.0)), written(tmp_path, "b.json", kid_x=fd(1.0))
+    assert compare(a, b) == 2
+    assert "no number in common" in capsys.readouterr().err
