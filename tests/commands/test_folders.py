@@ -41,11 +41,12 @@ def folders(tmp_path_factory):
     return place
 
 
-def measured(folders, generated):
+def measured(folders, generated, *more):
     out = folders / f"{generated}.json"
     weights = Path(REAL or "", "weights", "squeezenet1_1.safetensors")
     argv = [f"generated={folders / generated}", f"reference={folders / 'reference'}", "extractor=squeezenet1_1"]
     argv += [f"extractor.weights={weights}", "extractor.size=96", "kid_size=50", f"out={out}"]
+    argv += [f"cache={folders / 'cache'}", *more]
     assert evaluate.main(argv, ROOT / "conf") == 0
     return json.loads(out.read_text())
 
@@ -65,6 +66,38 @@ def test_a_folder_against_itself_is_at_no_distance(folders):
     found = measured(folders, "reference")
     assert abs(found["fd_squeezenet1_1"]["raw"]) < 1e-3 * found["fd_squeezenet1_1"]["protocol"]["m"]
     assert (found["precision"]["value"], found["coverage"]["value"]) == (1, 1)
+
+
+def test_statistics_are_kept_and_read_back(folders, capsys, monkeypatch):
+    whole = measured(folders, "others")
+    kept = folders / "kept.npz"
+    monkeypatch.setattr("darkroom.commands.folders.PlainFolder.batches", lambda *_: pytest.fail("was decoded again"))
+    extractor = [f"extractor.weights={REAL}/weights/squeezenet1_1.safetensors", "extractor.size=96"]
+    argv = [f"reference={folders / 'reference'}", "extractor=squeezenet1_1", *extractor, f"cache={folders / 'cache'}"]
+    assert evaluate.main([*argv, f"statistics_out={kept}"], ROOT / "conf") == 0
+    monkeypatch.undo()
+    assert measured(folders, "others", f"reference={kept}") == whole | {}
+    assert (
+        evaluate.main(
+            [*argv, f"generated={folders / 'others'}", f"reference={kept}", "extractor.size=64"], ROOT / "conf"
+        )
+        == 2
+    )
+    assert "kept.npz: was made by another extractor: size: 96 and 64" in capsys.readouterr().err
+
+
+def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, capsys):
+    whole = measured(folders, "others")
+    with np.load(next((folders / "cache").glob("*.npz"))) as file:
+        np.savez(folders / "foreign.npz", mu=file["mu"], sigma=file["sigma"])
+    reference = f"reference={folders / 'foreign.npz'}"
+    found = measured(folders, "others", reference, "metrics=[fd]")["fd_squeezenet1_1"]
+    assert found["value"] == pytest.approx(whole["fd_squeezenet1_1"]["value"], rel=1e-9)
+    assert "declared" in found["protocol"]["reference"] and found["protocol"]["n"] is None
+    argv = [f"generated={folders / 'others'}", reference, "extractor=squeezenet1_1", "extractor.size=96"]
+    argv += [f"extractor.weights={REAL}/weights/squeezenet1_1.safetensors", "metrics=[kid]"]
+    assert evaluate.main(argv, ROOT / "conf") == 2
+    assert "mean and covariance alone" in capsys.readouterr().err
 
 
 def test_every_number_carries_its_protocol(folders):

@@ -12,7 +12,7 @@ from darkroom.commands.front import enter
 
 def main(argv: Sequence[str], conf: Path) -> int:
     """The exit code: 2 after a mistake."""
-    return enter("evaluate", argv, conf, run, wants=("run", "generated", "compare"))
+    return enter("evaluate", argv, conf, run, wants=("run", "generated", "reference", "compare"))
 
 
 def run(config: DictConfig) -> None:
@@ -24,7 +24,7 @@ def run(config: DictConfig) -> None:
 
             if code := compare(config.compare):
                 raise SystemExit(code)
-        elif config.generated is not None:
+        elif config.reference is not None:
             from darkroom.commands.folders import measure_folders
 
             measure_folders(config)

@@ -1,12 +1,16 @@
-"""``evaluate.py generated=DIR reference=DIR``: how far the pictures of one folder are from those of another."""
+"""``evaluate.py generated=DIR reference=DIR_OR_NPZ``: how far the pictures of one folder are from others."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from omegaconf import DictConfig
 from rich.table import Table
+from torch import Tensor
 
 from darkroom.build import build
 from darkroom.commands.console import console, progress
@@ -15,6 +19,9 @@ from darkroom.data.plain_folder import PlainFolder
 from darkroom.files import write_text
 from darkroom.metrics.distances import FAMILIES, FEW, Sets
 from darkroom.metrics.extractor import MICRO_BATCH, Extractor
+from darkroom.metrics.moments import moments
+from darkroom.metrics.protocol import differences, protocol_id
+from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
 from darkroom.runs.summary import provenance
 
 _BATCH = 8 * MICRO_BATCH  # pictures in memory at once
@@ -23,43 +30,79 @@ _BATCH = 8 * MICRO_BATCH  # pictures in memory at once
 def measure_folders(config: DictConfig) -> dict[str, Any]:
     """Every number by its name, with its protocol; to the terminal, and to ``out`` where it is given.
 
-    Raises ValueError or OSError with one line for what only pictures and weights tell.
+    Without ``generated`` the reference's statistics are kept, and nothing is measured. Raises ValueError or OSError
+    with one line for what only pictures and weights tell.
     """
     extractor: Extractor = build(config.extractor).to(device())
-    folders = {name: PlainFolder(Path(config[name]), extractor.size) for name in ("generated", "reference")}
-    warn_of_few(folders)
-    features = {name: features_of(extractor, folder, name) for name, folder in folders.items()}
-    protocol = {"extractor": extractor.protocol, "reference": folders["reference"].fingerprint}
-    sets = Sets(**features, protocol=protocol, kid_size=config.kid_size)
+    reference, facts = reference_of(config, extractor)
+    protocol = {"extractor": extractor.protocol, "reference": facts}
+    if config.statistics_out is not None:
+        write_statistics(Path(config.statistics_out), Statistics(reference.moments, protocol, reference.features))
+        console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True, markup=False)
+    if config.generated is None:
+        return {}
+    folder = PlainFolder(Path(config.generated), extractor.size)
+    sets = Sets(features_of(extractor, folder, "generated"), reference, protocol, config.kid_size)
+    warn_of_few({"generated": len(folder), "the reference": reference.moments.n})
     found: dict[str, Any] = {}
     for family in config.metrics:
         found |= FAMILIES[family](sets)
-    console.print(table(found, folders))
+    console.print(table(found, f"{len(folder)} pictures against {reference.moments.n or 'a file'}"))
     if config.out is not None:
-        made = {"samples": folders["generated"].fingerprint, **provenance(device())}
+        made = {"samples": folder.fingerprint, **provenance(device())}
         result = {name: {**number, "made": made} for name, number in found.items()}
         write_text(Path(config.out), json.dumps(result, indent=2) + "\n")
         console.print(f"written to {config.out}", soft_wrap=True, markup=False)
     return found
 
 
-def features_of(extractor: Extractor, folder: PlainFolder, name: str) -> torch.Tensor:
-    """Float32 features [n, d] of all pictures of a folder, in the order of their names."""
+def reference_of(config: DictConfig, extractor: Extractor) -> tuple[Statistics, Any]:
+    """The reference's statistics, and what says in a protocol which pictures they are of.
+
+    Of a folder they are kept in ``cache``, by what its pictures and the extractor are. Raises ValueError for a file
+    that was made by another extractor.
+    """
+    path = Path(config.reference)
+    if path.suffix == ".npz":
+        return _of_file(path, extractor)
+    folder = PlainFolder(path, extractor.size)
+    facts = folder.fingerprint
+    protocol = {"extractor": extractor.protocol, "reference": facts}
+    kept = Path(config.cache) / f"{protocol_id(protocol)}.npz"
+    if kept.exists():
+        return read_statistics(kept), facts
+    features = features_of(extractor, folder, "reference")
+    statistics = Statistics(moments(features), protocol, features)
+    write_statistics(kept, statistics)
+    return statistics, facts
+
+
+def _of_file(path: Path, extractor: Extractor) -> tuple[Statistics, Any]:
+    statistics = read_statistics(path)
+    if statistics.protocol is None:  # of another program: the user says that it is of this extractor
+        with path.open("rb") as file:
+            return statistics, {"declared": hashlib.file_digest(file, "sha256").hexdigest()}
+    if found := list(differences(statistics.protocol["extractor"], extractor.protocol)):
+        raise ValueError(f"reference={path}: was made by another extractor: {'; '.join(found)}")
+    return statistics, statistics.protocol["reference"]
+
+
+def features_of(extractor: Extractor, folder: PlainFolder, name: str) -> Float[Tensor, "n d"]:
+    """Float32 features of all pictures of a folder, in the order of their names."""
     batches = progress(folder.batches(_BATCH), len(folder), _BATCH, f"{name}: features")
     return torch.cat([extractor(pictures) for pictures in batches])
 
 
-def warn_of_few(folders: dict[str, PlainFolder]) -> None:
+def warn_of_few(sizes: Mapping[str, int | None]) -> None:
     """A distance of few pictures is large, whatever they show."""
-    few = [f"{name} has {len(folder)}" for name, folder in folders.items() if len(folder) < FEW]
+    few = [f"{name} has {size}" for name, size in sizes.items() if size is not None and size < FEW]
     if few:
         words = f"warning: {' and '.join(few)} pictures, and under {FEW} a distance tells their number as well"
         console.print(words, style="yellow", markup=False, soft_wrap=True)
 
 
-def table(found: dict[str, Any], folders: dict[str, PlainFolder]) -> Table:
+def table(found: Mapping[str, Any], title: str) -> Table:
     """For the terminal."""
-    title = f"{len(folders['generated'])} pictures against {len(folders['reference'])}"
     shown = Table("metric", "value", title=title, box=None, title_justify="left")
     for name, number in found.items():
         shown.add_row(name, f"{number['value']:.6g}")

@@ -29,11 +29,8 @@ def _trace_of_root(a: Moments, b: Moments) -> Float[Tensor, ""]:
     A Cholesky factor and one symmetric eigenvalue problem are a fraction of the work of two eigenvector problems, and
     want S_a of full rank: else both covariances are factored by their eigenvectors.
     """
-    width = len(a.mean)
-    whole = a if a.n >= b.n else b
-    other = b if whole is a else a
-    if whole.n > width:
-        factor, failed = torch.linalg.cholesky_ex(whole.covariance)
+    for one, other in ((a, b), (b, a)):
+        factor, failed = torch.linalg.cholesky_ex(one.covariance)
         pivots = factor.diagonal()
         if not failed and pivots.min() > _SINGULAR * pivots.max():
             eigenvalues = torch.linalg.eigvalsh(factor.T @ other.covariance @ factor)

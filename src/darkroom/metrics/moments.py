@@ -16,9 +16,9 @@ _CHUNK = 256  # rows folded at once; a part of a protocol, since it decides the 
 
 @dataclass(frozen=True)
 class Moments:
-    """``n`` rows of features: their mean and their covariance with n - 1, in float64."""
+    """``n`` rows of features (None where a file does not say): their mean and covariance with n - 1, in float64."""
 
-    n: int
+    n: int | None
     mean: Float[Tensor, " d"]
     covariance: Float[Tensor, "d d"]
 

@@ -19,7 +19,7 @@ from darkroom.build import escaped
 TEXTS = ("prompt", "negative_prompt", "run_id")
 PATHS = (
     *("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs"),
-    *("generated", "reference", "extractor.weights"),
+    *("generated", "reference", "extractor.weights", "statistics_out", "cache"),
 )
 NULLABLE = ("label", *PATHS)  # null stays None
 

@@ -24,8 +24,11 @@ def distance_faults(composition: Composition) -> Iterator[str]:
         return
     if config.get("run") is not None:
         yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
-    for key in ("generated", "reference"):
-        yield from _folder(key, config.get(key))
+    if not (config.get("generated") is None and config.get("statistics_out") is not None):  # which measures nothing
+        yield from _folder("generated", config.get("generated"))
+    reference = config.get("reference")
+    if not (reference and reference.endswith(".npz") and exists(reference)):
+        yield from _folder("reference", reference)
     for family in config.metrics:
         if family not in FAMILIES:
             yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"

@@ -40,9 +40,9 @@ def limit_faults(composition: Composition) -> Iterator[str]:
     if "/" in (run_id := _text(config, "run_id") or ""):
         yield f"run_id={run_id}: is the name of one folder in <logs>/<stage>/, without a slash; logs= says where"
     yield from _taken(config, resumed)
-    for key in ("logs", "out"):
+    for key in ("logs", "out", "statistics_out", "cache", "stage.latents"):
         if (path := _text(config, key)) is not None:
-            yield from _writable(key, path, Path(path).parent if path.endswith(".json") else Path(path))
+            yield from _writable(key, path, Path(path).parent if path.endswith((".json", ".npz")) else Path(path))
 
 
 def _taken(config: DictConfig, resumed: bool) -> Iterator[str]:

@@ -53,6 +53,8 @@ class Evaluate:
     generated: str | None
     reference: str | None
     compare: Sequence[str]
+    statistics_out: str | None
+    cache: str
     metrics: Sequence[str]
     kid_size: int
     n: int

@@ -1,0 +1,71 @@
+"""Statistics of a reference as one ``.npz``: ours, and those that FID's other programs leave (evaluation.md 9).
+
+format mu sigma n protocol [features]     ours: mu and sigma are named so that pytorch-fid and EDM read them unchanged
+mu sigma [...]                            guided-diffusion, pytorch-fid, clean-fid, EDM: nothing says how it was made
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from darkroom.files import replacing
+from darkroom.metrics.moments import Moments
+
+_FORMAT = 1
+_UNEVEN = 1e-6  # of the largest entry or eigenvalue: what rounding leaves of symmetry and of signs
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and covariance; how they were made and the features themselves, where the file says so."""
+
+    moments: Moments
+    protocol: Mapping[str, Any] | None
+    features: Float[Tensor, "n d"] | None
+
+
+def write_statistics(path: Path, statistics: Statistics) -> None:
+    """Whole or not at all; an existing file is replaced."""
+    moments = statistics.moments
+    record = np.frombuffer(json.dumps(statistics.protocol, sort_keys=True).encode(), dtype=np.uint8)
+    features = {} if statistics.features is None else {"features": statistics.features.numpy()}
+    arrays = {"mu": moments.mean.numpy(), "sigma": moments.covariance.numpy(), "n": np.int64(moments.n or 0)}
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.savez(file, format=np.int64(_FORMAT), protocol=record, **arrays, **features)
+
+
+def read_statistics(path: Path) -> Statistics:
+    """Raises ValueError in one line for what is no such file, or no mean and covariance of anything."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("mu", "sigma", "n", "protocol", "features") if name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"reference={path}: is no .npz of numbers ({' '.join(str(error).split())[:100]})") from error
+    if faults := [name for name in ("mu", "sigma") if name not in arrays]:
+        raise ValueError(f"reference={path}: holds no {faults[0]}; statistics are mu and sigma")
+    mean, covariance = (torch.from_numpy(arrays[name].astype(np.float64)) for name in ("mu", "sigma"))
+    if fault := _fault(mean, covariance):
+        raise ValueError(f"reference={path}: {fault}")
+    features = torch.from_numpy(arrays["features"]) if "features" in arrays else None
+    protocol = json.loads(arrays["protocol"].tobytes()) if "protocol" in arrays else None
+    return Statistics(Moments(int(arrays.get("n", 0)) or None, mean, covariance), protocol, features)
+
+
+def _fault(mean: Tensor, covariance: Tensor) -> str | None:
+    if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
+        return f"mu of {list(mean.shape)} and sigma of {list(covariance.shape)} do not belong together"
+    if not bool(mean.isfinite().all() & covariance.isfinite().all()):
+        return "mu or sigma is not finite"
+    largest = covariance.abs().max()
+    if bool((covariance - covariance.T).abs().max() > _UNEVEN * largest):
+        return "sigma is not symmetric"
+    if bool(torch.linalg.eigvalsh(covariance)[0] < -_UNEVEN * largest * len(mean)):
+        return "sigma has negative eigenvalues, so it is no covariance"
+    return None

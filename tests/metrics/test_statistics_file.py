@@ -1,0 +1,58 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from references import REFERENCE
+
+from darkroom.metrics.moments import moments
+from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
+
+
+def test_statistics_come_back_to_the_bit(tmp_path):
+    path, of = tmp_path / "s.npz", moments(REFERENCE)
+    write_statistics(path, Statistics(of, {"extractor": {"name": "고양이"}}, REFERENCE))
+    found = read_statistics(path)
+    assert torch.equal(found.moments.covariance, of.covariance) and torch.equal(found.moments.mean, of.mean)
+    assert found.moments.n == 2000 and torch.equal(found.features, REFERENCE)
+    assert found.protocol == {"extractor": {"name": "고양이"}}
+    with np.load(path, allow_pickle=False) as file:  # as pytorch-fid reads it
+        assert file["mu"].shape == (64,) and file["sigma"].shape == (64, 64)
+        assert json.loads(file["protocol"].tobytes()) == found.protocol
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_other_programs_files_are_read(tmp_path, dtype):
+    of = moments(REFERENCE)
+    arrays = {"mu": of.mean.numpy().astype(dtype), "sigma": of.covariance.numpy(), "mu_s": np.zeros(3)}
+    np.savez(tmp_path / "s.npz", **arrays, arr_0=np.zeros((2, 4, 4, 3), np.uint8))
+    found = read_statistics(tmp_path / "s.npz")
+    assert (found.moments.n, found.protocol, found.features) == (None, None, None)
+    torch.testing.assert_close(found.moments.mean, of.mean, rtol=1e-6, atol=1e-6)
+
+
+EYE = np.eye(3)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"arr_0": EYE}, "holds no mu"),
+        ({"mu": np.zeros(2), "sigma": EYE}, "do not belong together"),
+        ({"mu": np.array([0, 0, np.nan]), "sigma": EYE}, "not finite"),
+        ({"mu": np.zeros(3), "sigma": EYE + np.triu(np.ones((3, 3)))}, "not symmetric"),
+        ({"mu": np.zeros(3), "sigma": np.diag([1.0, 1.0, -1.0])}, "negative eigenvalues"),
+        ({"mu": np.array([object()] * 3), "sigma": EYE}, "is no .npz of numbers"),
+    ],
+)
+def test_what_is_no_statistics_is_refused_in_one_line(tmp_path, arrays, words):
+    np.savez(tmp_path / "s.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"^reference=.*s\.npz: .*{words}") as caught:
+        read_statistics(tmp_path / "s.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    (tmp_path / "s.npz").write_bytes(b"PK no archive")
+    with pytest.raises(ValueError, match="is no .npz of numbers"):
+        read_statistics(tmp_path / "s.npz")
