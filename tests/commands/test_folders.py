@@ -76,7 +76,7 @@ def test_statistics_are_kept_and_read_back(folders, capsys, monkeypatch):
     argv = [f"reference={folders / 'reference'}", "extractor=squeezenet1_1", *extractor, f"cache={folders / 'cache'}"]
     assert evaluate.main([*argv, f"statistics_out={kept}"], ROOT / "conf") == 0
     monkeypatch.undo()
-    assert measured(folders, "others", f"reference={kept}") == whole | {}
+    assert measured(folders, "others", f"reference={kept}") == whole
     assert (
         evaluate.main(
             [*argv, f"generated={folders / 'others'}", f"reference={kept}", "extractor.size=64"], ROOT / "conf"

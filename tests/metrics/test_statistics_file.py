@@ -54,5 +54,5 @@ def test_what_is_no_statistics_is_refused_in_one_line(tmp_path, arrays, words):
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "s.npz").write_bytes(b"PK no archive")
-    with pytest.raises(ValueError, match="is no .npz of numbers"):
+    with pytest.raises(ValueError, match=r"is no \.npz of numbers"):
         read_statistics(tmp_path / "s.npz")

@@ -1,7 +1,7 @@
 """Statistics of a reference as one ``.npz``: ours, and those that FID's other programs leave (evaluation.md 9).
 
-format mu sigma n protocol [features]     ours: mu and sigma are named so that pytorch-fid and EDM read them unchanged
-mu sigma [...]                            guided-diffusion, pytorch-fid, clean-fid, EDM: nothing says how it was made
+Ours holds ``format mu sigma n protocol``, and ``features`` where they are there; pytorch-fid and EDM read its mu and
+sigma as their own. In those of guided-diffusion, pytorch-fid, clean-fid and EDM nothing says how they were made.
 """
 
 import json
@@ -35,10 +35,12 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
     """Whole or not at all; an existing file is replaced."""
     moments = statistics.moments
     record = np.frombuffer(json.dumps(statistics.protocol, sort_keys=True).encode(), dtype=np.uint8)
-    features = {} if statistics.features is None else {"features": statistics.features.numpy()}
-    arrays = {"mu": moments.mean.numpy(), "sigma": moments.covariance.numpy(), "n": np.int64(moments.n or 0)}
+    arrays: dict[str, Any] = {"format": np.int64(_FORMAT), "n": np.int64(moments.n or 0), "protocol": record}
+    arrays |= {"mu": moments.mean.numpy(), "sigma": moments.covariance.numpy()}
+    if statistics.features is not None:
+        arrays["features"] = statistics.features.numpy()
     with replacing(path) as draft, draft.open("wb") as file:
-        np.savez(file, format=np.int64(_FORMAT), protocol=record, **arrays, **features)
+        np.savez(file, **arrays)
 
 
 def read_statistics(path: Path) -> Statistics:
