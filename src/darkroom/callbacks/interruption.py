@@ -74,11 +74,17 @@ class Interruption(Callback):
             raise Stopped(self._received)
 
     def _agreed(self, trainer: Trainer) -> int:
-        """The signal that this process or another has received; 0 where none has."""
-        if trainer.world_size > 1:
-            number = torch.tensor(self._received, device=trainer.strategy.root_device)
-            self._received = int(trainer.strategy.reduce(number, reduce_op="max"))
-        return self._received
+        """The signal that this process or another has received; 0 where none has.
+
+        One that comes while they ask each other is answered after the next step: the others do not know of it yet.
+        """
+        if trainer.world_size == 1:
+            return self._received
+        number = torch.tensor(self._received, device=trainer.strategy.root_device)
+        agreed = int(trainer.strategy.reduce(number, reduce_op="max"))
+        if agreed:  # else nothing is written: the handler may just have been here
+            self._received = agreed
+        return agreed
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:  # a process that reads pictures: ended by that which trains
