@@ -3,10 +3,8 @@
 
 import os
 import signal
-from types import SimpleNamespace
 
 import pytest
-import torch
 from lightning.pytorch import Callback
 from trainers import Tiny, loader, trainer
 
@@ -103,17 +101,17 @@ def test_a_signal_during_the_best_validation_keeps_it(tmp_path):
     assert run.best_record["checkpoint"] == "step-00000003.ckpt"
 
 
-def test_a_signal_that_comes_while_processes_ask_each_other_is_not_lost():
-    def reduce(number, reduce_op):
+def test_a_signal_that_comes_while_processes_ask_each_other_is_not_lost(tmp_path, monkeypatch):
+    def reduce(number, **_):
         if not asked:
             os.kill(os.getpid(), signal.SIGTERM)
         asked.append(int(number))
         return number
 
-    own, asked = Interruption(), []
-    strategy = SimpleNamespace(root_device=torch.device("cpu"), reduce=reduce)
-    fake = SimpleNamespace(world_size=2, strategy=strategy, is_global_zero=False, global_step=0)
+    own, engine, asked = Interruption(), trainer(tmp_path, 9, []), []
+    monkeypatch.setattr(type(engine), "world_size", 2)
+    monkeypatch.setattr(engine.strategy, "reduce", reduce)
     with pytest.raises(Stopped), own.listening():
-        own.on_train_start(fake, None)
-        assert [own._agreed(fake), own._agreed(fake)] == [0, signal.SIGTERM]
+        own.on_train_start(engine, Tiny())
+        assert [own._agreed(engine), own._agreed(engine)] == [0, signal.SIGTERM]
     assert asked == [0, signal.SIGTERM]
