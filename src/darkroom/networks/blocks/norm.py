@@ -5,17 +5,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+_EPS = 1e-6  # beside the mean square
+
 
 class RMSNorm(nn.Module):
     """x / rms(x) * gain over the last axis, in float32 (Zhang and Sennrich 2019)."""
 
-    def __init__(self, width: int, norm_eps: float = 1e-6):
+    def __init__(self, width: int):
         super().__init__()
         self.gain = nn.Parameter(torch.ones(width))
-        self.norm_eps = norm_eps
 
     def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        return F.rms_norm(x.float(), self.gain.shape, self.gain, self.norm_eps)
+        return F.rms_norm(x.float(), self.gain.shape, self.gain, _EPS)
 
 
 def modulate(
