@@ -62,6 +62,10 @@ STAGES = {
     ],
 }
 MACHINE = ("speed/", "_", "trainer/")  # what measures the machine, and W&B's own
+_UNLIKE = (  # of a checkpoint: the clock, and how many validation batches a process has seen, which nothing asks for
+    "checkpoint.callbacks.Summary.seconds",
+    "checkpoint.loops.fit_loop.epoch_loop.val_loop",
+)
 GRACE = 1.1  # of the whole time: some kills come after the end
 
 
@@ -133,7 +137,7 @@ def _differing(name: str, mine: Any, other: Any) -> Iterator[str]:
     elif isinstance(mine, list | tuple) and isinstance(other, list | tuple) and len(mine) == len(other):
         for place, (each, its) in enumerate(zip(mine, other, strict=True)):
             yield from _differing(f"{name}.{place}", each, its)
-    elif name != "checkpoint.callbacks.Summary.seconds" and not (
+    elif not name.startswith(_UNLIKE) and not (
         torch.equal(mine, other) if isinstance(mine, torch.Tensor) else mine == other
     ):
         yield name

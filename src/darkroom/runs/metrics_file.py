@@ -96,7 +96,7 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
 
 
 def _shortest(value: float) -> str:
-    """The fewest digits that tell a float32 from its neighbours; Lightning's scalars are no more than that."""
+    """The fewest digits that tell a float32 from its neighbours."""
     return str(np.float32(value)).removesuffix(".0")
 
 

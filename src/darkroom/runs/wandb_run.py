@@ -68,8 +68,9 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """``step`` as Lightning counts it: of the last step, from 0."""
-        self._record({name: value for name, value in metrics.items() if name != "epoch"}, (step or 0) + 1)
+        """``step`` as Lightning counts it: of the last step, from 0. Values are kept in float32, as in metrics.csv."""
+        values = {name: float(np.float32(value)) for name, value in metrics.items() if name != "epoch"}
+        self._record(values, (step or 0) + 1)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
@@ -127,7 +128,7 @@ def _held(piece: Path) -> set[tuple[str, int]]:
 
 
 def _values(row: Mapping[str, str]) -> dict[str, float]:
-    """A row of metrics.csv as it was logged: Lightning's scalars are float32."""
+    """A row of metrics.csv as it was logged."""
     return {name: float(np.float32(text)) for name, text in row.items() if text and name != "step"}
 
 

@@ -54,9 +54,8 @@ class Stage(LightningModule):
         torch.compiler.set_stance("default")
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        part = batch_idx % self.trainer.accumulate_grad_batches
-        # for what a network draws by itself, such as dropout: a function of the step, as all that is drawn
-        torch.manual_seed(module_seed(seed=self.seed, purpose=f"part {part}", step=batch.step, rank=self.global_rank))
+        # for what a network draws by itself, such as dropout; a resumed run counts its batches on
+        torch.manual_seed(module_seed(seed=self.seed, purpose="network", step=batch_idx, rank=self.global_rank))
         losses = self.training_losses(batch)
         for name, value in losses.items():
             value = value.detach()
