@@ -1,3 +1,4 @@
+from lightning.pytorch import Callback
 from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks.checkpoints import Checkpoints
@@ -6,9 +7,9 @@ from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
 
 
-def fit(folder, steps, resume=None, every=100):
+def fit(folder, steps, resume=None, every=100, more=()):
     options = {"limit_val_batches": 1, "val_check_interval": 2, "check_val_every_n_epoch": None}
-    callbacks = [Summary(), Checkpoints(every)]
+    callbacks = [Summary(), *more, Checkpoints(every)]
     engine = trainer(folder, steps, callbacks, enable_checkpointing=True, **options)
     engine.fit(Tiny(), loader(), loader(), ckpt_path=resume, weights_only=True)
     return Run(folder).summary
@@ -40,3 +41,13 @@ def test_what_was_done_after_the_checkpoint_is_not_counted_twice(tmp_path):
     assert step_of(Run(tmp_path).latest()) == 4
     summary = fit(tmp_path, 6, resume=Run(tmp_path).latest())
     assert (summary["step"], summary["pictures"]) == (6, 24)
+
+
+def test_each_validation_is_in_the_file_before_the_next_step(tmp_path):
+    class Reader(Callback):
+        def on_train_batch_start(self, trainer, module, batch, place):  # noqa: ARG002
+            seen.append((trainer.global_step, "val/loss" in Run(tmp_path).summary, Run(tmp_path).summary["step"]))
+
+    seen = []
+    fit(tmp_path, 5, more=[Reader()])
+    assert seen == [(0, False, 0), (1, False, 0), (2, True, 2), (3, True, 2), (4, True, 4)]

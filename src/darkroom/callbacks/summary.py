@@ -36,7 +36,7 @@ class Summary(Callback):
         self._pictures += len(batch) * trainer.world_size
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.training and not trainer.sanity_checking:
+        if self._since is not None and not trainer.sanity_checking:
             self._write(trainer, pl_module, {})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
