@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
@@ -18,6 +19,7 @@ from darkroom.commands.faults import MISTAKE
 from darkroom.runs.folder import Run
 
 _LOOK = 1.0  # seconds between two looks at the other processes; Lightning's own are 5 apart
+_ECHO = 6.0  # seconds in which a process ends whose end another has felt; longer than faults.py has patience
 
 _OF_THE_GROUP = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # Lightning leaves them set
 
@@ -52,15 +54,18 @@ def together(trainer: Trainer, run: Run) -> Iterator[None]:
     """Inside, no process outlives another that has died, and the one that notices says so.
 
     Left alone, those that wait for a dead one wait for minutes, or for ever, and Lightning's first process ends itself
-    by SIGKILL, without a word. An error of the first process ends the others at once.
+    by SIGKILL, without a word. An input error of the first process ends the others at once; any other may only be the
+    echo of one that has died, which is looked for first.
     """
+    parent = os.getppid() if "LOCAL_RANK" in os.environ else None  # of a process that another has started
     left = threading.Event()
-    watch = _watch_first if "LOCAL_RANK" in os.environ else _watch_others
-    threading.Thread(target=watch, args=(trainer, run, left), daemon=True).start()
+    threading.Thread(target=_watch, args=(trainer, run, parent, left), daemon=True).start()
     try:
         yield
-    except Exception:
+    except Exception as error:
         left.set()
+        if not isinstance(error, ValueError | OSError) and trainer.world_size > 1:
+            _wait_for_death(trainer, run, parent)
         for process in _started(trainer):
             process.kill()
         raise
@@ -68,21 +73,29 @@ def together(trainer: Trainer, run: Run) -> Iterator[None]:
         left.set()
 
 
-def _watch_others(trainer: Trainer, run: Run, left: threading.Event) -> None:
+def _watch(trainer: Trainer, run: Run, parent: int | None, left: threading.Event) -> None:
     while not left.wait(_LOOK):
-        for rank, process in enumerate(_started(trainer), 1):
-            if (code := process.poll()) and not left.is_set():
-                how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-                for other in _started(trainer):
-                    other.kill()
-                _end(f"process {rank} has ended {how}", run, MISTAKE if code == MISTAKE else 1)
+        if (found := _dead(trainer, parent)) and not left.is_set():
+            _end(*found, run, trainer)
 
 
-def _watch_first(trainer: Trainer, run: Run, left: threading.Event) -> None:  # noqa: ARG001  as _watch_others
-    parent = os.getppid()
-    while not left.wait(_LOOK):
-        if os.getppid() != parent:
-            _end("the first process has died", run, 1)
+def _wait_for_death(trainer: Trainer, run: Run, parent: int | None) -> None:
+    end = time.monotonic() + _ECHO
+    while time.monotonic() < end:
+        if found := _dead(trainer, parent):
+            _end(*found, run, trainer)
+        time.sleep(0.1)
+
+
+def _dead(trainer: Trainer, parent: int | None) -> tuple[str, int] | None:
+    """Which process has ended before its time, in words, and the exit code to end with."""
+    if parent is not None and os.getppid() != parent:
+        return "the first process has died", 1
+    for rank, process in enumerate(_started(trainer), 1):
+        if code := process.poll():
+            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            return f"process {rank} has ended {how}", MISTAKE if code == MISTAKE else 1
+    return None
 
 
 def _started(trainer: Trainer) -> list[subprocess.Popen[bytes]]:
@@ -90,8 +103,10 @@ def _started(trainer: Trainer) -> list[subprocess.Popen[bytes]]:
     return list(getattr(trainer.strategy.launcher, "procs", []))
 
 
-def _end(why: str, run: Run, code: int) -> NoReturn:
+def _end(why: str, code: int, run: Run, trainer: Trainer) -> NoReturn:
     """The main thread may wait in C for a process that is gone, so nothing less ends it."""
+    for process in _started(trainer):
+        process.kill()
     console.show_cursor()
     os.write(2, f"\n{why}, so the training has ended; go on with resume={run.path}\n".encode())
     os._exit(code)
