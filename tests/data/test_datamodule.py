@@ -1,6 +1,9 @@
 """The loaders inside Lightning's own loops: an interrupted run sees what an uninterrupted one sees."""
 
-import signal
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -170,21 +173,38 @@ def test_an_input_error_is_raised_in_its_own_words_by_a_worker_too(num_workers):
     assert caught.traceback[-1].path.name == "datamodule.py" or num_workers == 0
 
 
-class Heeds:
-    """Says whether this process ends by SIGTERM."""
+class Grouped:
+    """Says whether this process is in the group of the one that made it."""
+
+    def __init__(self):
+        self.group = os.getpgrp()
 
     def __len__(self):
         return 1
 
     def __getitems__(self, visits):
-        raise ValueError("reads on" if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN else "ends")
+        raise ValueError("with the group" if os.getpgrp() == self.group else "apart")
 
 
-def test_a_worker_reads_on_when_a_signal_reaches_the_whole_group():
+def test_a_signal_to_the_whole_group_does_not_reach_a_worker():
     visits = VisitSampler(1, batch_size=1, seed=0, max_steps=2)
-    for num_workers, said in ((1, "reads on"), (0, "ends")):
+    for num_workers, said in ((1, "apart"), (0, "with the group")):
         with pytest.raises(ValueError, match=said):
-            list(VisitLoader(Heeds(), visits, num_workers=num_workers))
+            list(VisitLoader(Grouped(), visits, num_workers=num_workers))
+
+
+_LEFT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_datamodule import Pictures, PictureSplit, VisitLoader, VisitSampler
+loader = VisitLoader(PictureSplit(Pictures(), 8), VisitSampler(8, batch_size=2, seed=0, max_steps=99), num_workers=1)
+next(iter(loader))
+"""
+
+
+def test_a_process_ends_that_leaves_its_readers_at_work():
+    command = [sys.executable, "-c", _LEFT, str(Path(__file__).parent)]
+    assert subprocess.run(command, timeout=60, capture_output=True).returncode == 0
 
 
 def test_fewer_validation_pictures_than_processes_are_refused():

@@ -1,6 +1,6 @@
 """Any data set that answers visits, as Lightning wants its data."""
 
-import signal
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -38,7 +38,7 @@ class VisitLoader(DataLoader):
             batch_sampler=visits,
             num_workers=num_workers,
             collate_fn=_as_it_is,
-            worker_init_fn=_heed_the_trainer_alone,
+            worker_init_fn=_leave_the_group,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
             generator=torch.Generator(),  # else every iterator draws a seed from the global generator
@@ -85,10 +85,12 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _heed_the_trainer_alone(worker: int) -> None:  # noqa: ARG001  torch's signature
-    """A signal to the whole group reaches a worker too, which must read on until the trainer has saved and ends it."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
+def _leave_the_group(worker: int) -> None:  # noqa: ARG001  torch's signature
+    """A signal to the trainer's whole group shall not reach a worker, which reads on until the trainer has saved.
+
+    The trainer still ends it by its own signal, and torch's watchdog where the trainer has died.
+    """
+    os.setpgid(0, 0)
 
 
 class DataModule(LightningDataModule):
