@@ -166,6 +166,8 @@ LATE: list[tuple[str, list[str], list[str]]] = [
     ("train", [*SMALL, "callback.ema.sigma_rel=0.5"], ["callback.ema.sigma_rel=0.5", "0.28"]),
     ("train", [*SMALL, "autoencoder.encoder.width=15"], ["width=15", "norm_groups=8"]),
     ("train", [*SMALL, "trainer.gradient_clip_val=1.0"], ["trainer.gradient_clip_val=1.0", "max_norm"]),
+    ("train", [*SMALL, "callback.checkpoints.monitor=val/psrn"], ["callback.checkpoints.monitor=val/psrn", "val/psnr?"]),
+    ("train", [*D, *TINY, "callback.checkpoints.monitor=loss"], ["checkpoints.monitor=loss", "there is", "val/loss"]),
     ("train", [*D, *TINY, "conditioner=class_label"], ["conditioner=class_label", "conditioner=auto"]),
     ("train", [*FILES_ONLY, "data.root=unreadable"], ["2 pictures cannot be read", "data.max_unreadable", "a.png"]),
     ("train", [*FILES_ONLY, "data.root=flat", "data.background=white"], ["data.background='white'", "Sequence[int]"]),

@@ -4,14 +4,23 @@
 # ruff: noqa: ARG002
 
 import math
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from darkroom.runs.checkpoint import checkpoint_path, whole_checkpoints
 from darkroom.runs.folder import Run
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A stage or a callback that says what it logs before it does: only that can be watched."""
+
+    @property
+    def metric_names(self) -> Collection[str]: ...
 
 
 class Checkpoints(Checkpoint):
@@ -25,14 +34,14 @@ class Checkpoints(Checkpoint):
         self,
         every_n_steps: int = 1000,
         keep: int = 2,  # newest; two, so that one is whole while the other is written
-        monitor: str | None = None,  # a validation metric; None: the newest is the best
+        monitor: str | None = None,  # a metric that is logged by each validation; None: the newest is the best
         mode: Literal["min", "max"] = "max",
     ) -> None:
         for name, value in {"every_n_steps": every_n_steps, "keep": keep}.items():
             if value < 1:
                 raise ValueError(f"{name}={value} of the callback Checkpoints must be at least 1")
         self._every, self._keep = every_n_steps, keep
-        self._monitor, self._sign = monitor, 1 if mode == "max" else -1
+        self.monitor, self._sign = monitor, 1 if mode == "max" else -1
         self._saved = 0
         self._best: float | None = None  # a value that the next checkpoint is to be remembered for
 
@@ -45,12 +54,12 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._monitor is None or trainer.sanity_checking:
+        if self.monitor is None or trainer.sanity_checking:
             return
-        if self._monitor not in trainer.callback_metrics:
+        if self.monitor not in trainer.callback_metrics:
             known = sorted(trainer.callback_metrics)
-            raise ValueError(f"monitor={self._monitor} of the callback Checkpoints is not logged; logged are {known}")
-        value = trainer.callback_metrics[self._monitor].item()
+            raise ValueError(f"monitor={self.monitor} of the callback Checkpoints is not logged; logged are {known}")
+        value = trainer.callback_metrics[self.monitor].item()
         if trainer.strategy.broadcast(self._is_better(trainer, value)):  # of rank 0: all save, or none
             self._best = value
 
@@ -62,9 +71,9 @@ class Checkpoints(Checkpoint):
         if trainer.global_step == self._saved:
             return
         if self._best is not None and trainer.is_global_zero:
-            assert self._monitor is not None
+            assert self.monitor is not None
             # before the checkpoint: a run that is killed in between validates this step again and comes back here
-            _run(trainer).write_best(_path(trainer), self._monitor, self._best)
+            _run(trainer).write_best(_path(trainer), self.monitor, self._best)
         trainer.save_checkpoint(_path(trainer), weights_only=False)  # a collective: every rank takes part
         self._saved, self._best = trainer.global_step, None
         if trainer.is_global_zero:

@@ -22,6 +22,7 @@ from darkroom.callbacks.position import Position
 from darkroom.commands.console import console
 from darkroom.commands.initialise import initialise
 from darkroom.commands.processes import joined, together
+from darkroom.commands.watched import refuse_unlogged
 from darkroom.conditioning.auto import resolve
 from darkroom.contracts import PictureSource
 from darkroom.files import sweep
@@ -59,6 +60,7 @@ def fit(config: DictConfig) -> None:
 
     torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
     stage: Stage = build(config.stage)
+    refuse_unlogged(trainer, stage)
     if config.get("init") is not None and run.latest() is None:
         initialise(stage.model, config)
     if config.compile:

@@ -18,7 +18,7 @@ from darkroom.commands.load import device
 from darkroom.data.plain_folder import PlainFolder
 from darkroom.files import write_text
 from darkroom.metrics.distances import FAMILIES, FEW, Sets
-from darkroom.metrics.extractor import MICRO_BATCH, Extractor
+from darkroom.metrics.extractor import MICRO_BATCH, FeatureExtractor
 from darkroom.metrics.moments import moments
 from darkroom.metrics.protocol import differences, protocol_id
 from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
@@ -33,7 +33,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     Without ``generated`` the reference's statistics are kept, and nothing is measured. Raises ValueError or OSError
     with one line for what only pictures and weights tell.
     """
-    extractor: Extractor = build(config.extractor).to(device())
+    extractor: FeatureExtractor = build(config.extractor).to(device())
     reference, facts = reference_of(config, extractor)
     protocol = {"extractor": extractor.protocol, "reference": facts}
     if config.statistics_out is not None:
@@ -41,7 +41,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
         console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True, markup=False)
     if config.generated is None:
         return {}
-    folder = PlainFolder(Path(config.generated), extractor.size)
+    folder = PlainFolder(Path(config.generated), extractor.prepare)
     sets = Sets(features_of(extractor, folder, "generated"), reference, protocol, config.kid_size)
     warn_of_few({"generated": len(folder), "the reference": reference.moments.n})
     found: dict[str, Any] = {}
@@ -56,7 +56,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     return found
 
 
-def reference_of(config: DictConfig, extractor: Extractor) -> tuple[Statistics, Any]:
+def reference_of(config: DictConfig, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
     """The reference's statistics, and what says in a protocol which pictures they are of.
 
     Of a folder they are kept in ``cache``, by what its pictures and the extractor are. Raises ValueError for a file
@@ -65,7 +65,7 @@ def reference_of(config: DictConfig, extractor: Extractor) -> tuple[Statistics, 
     path = Path(config.reference)
     if path.suffix == ".npz":
         return _of_file(path, extractor)
-    folder = PlainFolder(path, extractor.size)
+    folder = PlainFolder(path, extractor.prepare)
     facts = folder.fingerprint
     protocol = {"extractor": extractor.protocol, "reference": facts}
     kept = Path(config.cache) / f"{protocol_id(protocol)}.npz"
@@ -77,7 +77,7 @@ def reference_of(config: DictConfig, extractor: Extractor) -> tuple[Statistics, 
     return statistics, facts
 
 
-def _of_file(path: Path, extractor: Extractor) -> tuple[Statistics, Any]:
+def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
     statistics = read_statistics(path)
     if statistics.protocol is None:  # of another program: the user says that it is of this extractor
         with path.open("rb") as file:
@@ -87,7 +87,7 @@ def _of_file(path: Path, extractor: Extractor) -> tuple[Statistics, Any]:
     return statistics, statistics.protocol["reference"]
 
 
-def features_of(extractor: Extractor, folder: PlainFolder, name: str) -> Float[Tensor, "n d"]:
+def features_of(extractor: FeatureExtractor, folder: PlainFolder, name: str) -> Float[Tensor, "n d"]:
     """Float32 features of all pictures of a folder, in the order of their names."""
     batches = progress(folder.batches(_BATCH), len(folder), _BATCH, f"{name}: features")
     return torch.cat([extractor(pictures) for pictures in batches])

@@ -1,9 +1,10 @@
-"""Any folder of pictures, as squares of one size: what a distance between folders is taken of."""
+"""Any folder of pictures, of any sizes: what a distance between folders is taken of."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
@@ -11,7 +12,6 @@ from torch import Tensor
 from darkroom.data.decode import UnreadablePicture, decode
 from darkroom.data.layout import picture_names
 from darkroom.data.reading import in_threads
-from darkroom.data.transforms import square
 
 
 class PlainFolder:
@@ -20,8 +20,9 @@ class PlainFolder:
     Decoded at full size and laid over white; nothing of them is kept. Raises FileNotFoundError where there is none.
     """
 
-    def __init__(self, root: Path, size: int) -> None:
-        self._root, self._size = root, size
+    def __init__(self, root: Path, prepare: Callable[[UInt8[Tensor, "3 H W"]], Tensor]) -> None:
+        """``prepare`` brings a picture to the size that all of a batch have."""
+        self._root, self._prepare = root, prepare
         self.names: Sequence[str] = picture_names(root)
         if not self.names:
             raise FileNotFoundError(f"{root}: holds no pictures")
@@ -29,8 +30,8 @@ class PlainFolder:
     def __len__(self) -> int:
         return len(self.names)
 
-    def batches(self, size: int) -> Iterator[UInt8[Tensor, "b 3 s s"]]:
-        """All of them, ``size`` at a time. Raises ValueError with every picture of a batch that cannot be read."""
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """All of them, prepared, ``size`` at a time. Raises ValueError with all of a batch that cannot be read."""
         for start in range(0, len(self), size):
             answers = list(in_threads(self._picture, self.names[start : start + size]))
             faults = [str(each) for each in answers if isinstance(each, UnreadablePicture)]
@@ -46,9 +47,10 @@ class PlainFolder:
             total.update(f"{name}\n{content}\n".encode(errors="surrogateescape"))
         return total.hexdigest()
 
-    def _picture(self, name: str) -> UInt8[Tensor, "3 s s"] | UnreadablePicture:
+    def _picture(self, name: str) -> Tensor | UnreadablePicture:
         try:
-            return square(decode(self._root / name), self._size)
+            pixels = np.array(decode(self._root / name))
+            return self._prepare(torch.from_numpy(pixels).permute(2, 0, 1))
         except UnreadablePicture as fault:
             return fault
 

@@ -1,24 +1,48 @@
 """From pictures to features, with all that decides which numbers they are (evaluation.md 2)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from darkroom.data.reading import in_threads
+from darkroom.data.transforms import square
+
 MICRO_BATCH = 32  # pictures at once, always: float32 products round differently by batch
+
+
+@runtime_checkable
+class FeatureExtractor(Protocol):
+    """Pictures to features: ``prepare`` takes one of any size, a call takes many that are prepared."""
+
+    name: str  # a distance is named after it: fd_<name>
+
+    def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Tensor: ...
+
+    def __call__(self, prepared: Tensor) -> Float[Tensor, "b d"]: ...  # float32, on the CPU
+
+    def to(self, device: torch.device) -> "FeatureExtractor": ...
+
+    @property
+    def protocol(self) -> dict[str, Any]: ...  # what another would have to share for its numbers to be these
+
+
+def features(extractor: FeatureExtractor, batches: Iterable[UInt8[Tensor, "b 3 H W"]]) -> Float[Tensor, "n d"]:
+    """Of all pictures, in order."""
+    return torch.cat([extractor(torch.stack(list(in_threads(extractor.prepare, batch.cpu())))) for batch in batches])
 
 
 class Extractor:
     """A frozen network with its weights and its way to prepare a picture.
 
-    A distance is named after it: ``fd_<name>``.
-
     Args:
+        name: a distance is named after it.
         network: from normalised pictures [b, 3, size, size] to features [b, d].
         weights: a file of safetensors or a state dict, whose names are the network's; names that it lacks the network
             for (a classifier beside a trunk) are left out.
@@ -37,10 +61,14 @@ class Extractor:
         with path.open("rb") as file:
             self.hash = hashlib.file_digest(file, "sha256").hexdigest()
 
+    def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 s s"]:
+        """The centre square in ``size`` pixels."""
+        return square(Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()), self.size)
+
     @torch.inference_mode()
-    def __call__(self, pictures: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b d"]:
+    def __call__(self, prepared: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b d"]:
         """Features of prepared pictures, float32, on the CPU; the same for a picture whatever comes beside it."""
-        parts = [self._network(self._normalised(rows))[:kept].cpu() for rows, kept in _micro_batches(pictures)]
+        parts = [self._network(self._normalised(rows))[:kept].cpu() for rows, kept in micro_batches(prepared)]
         return torch.cat(parts)
 
     def to(self, device: torch.device) -> "Extractor":
@@ -60,7 +88,7 @@ class Extractor:
         return (pictures.to(self._mean.device).float() / 255 - self._mean) / self._std
 
 
-def _micro_batches(pictures: Tensor) -> Iterator[tuple[Tensor, int]]:
+def micro_batches(pictures: Tensor) -> Iterator[tuple[Tensor, int]]:
     """Batches of one size, the last filled up with what it has, and how many rows of each count."""
     for rows in pictures.split(MICRO_BATCH):
         filled = rows[torch.arange(MICRO_BATCH) % len(rows)]

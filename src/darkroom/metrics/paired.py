@@ -1,14 +1,14 @@
 """A picture against its reconstruction: PSNR and SSIM, one number a picture, then the plain mean (evaluation.md 5)."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchmetrics import Metric
 
 from darkroom.contracts import to_float, to_uint8
+from darkroom.metrics.means import MeanOverPictures
 
 _WINDOW, _SIGMA = 11, 1.5  # Wang et al. 2004
 _C1, _C2 = 0.01**2, 0.03**2  # (K L)^2 with the data range L = 1
@@ -42,12 +42,24 @@ def ssim(
 def _ssim(x: Float[Tensor, "b 3 H W"], y: Float[Tensor, "b 3 H W"], border: str) -> Float[Tensor, " b"]:
     if border == "reflect":
         x, y = (F.pad(each, (_WINDOW // 2,) * 4, mode="reflect") for each in (x, y))
+    return similarity_maps(x, y).similarity.mean(dim=(1, 2, 3))
+
+
+class SimilarityMaps(NamedTuple):
+    """Of each channel at each place where the window fits."""
+
+    similarity: Float[Tensor, "b 3 h w"]  # luminance times contrast and structure: SSIM
+    structure: Float[Tensor, "b 3 h w"]  # contrast and structure alone
+
+
+def similarity_maps(x: Float[Tensor, "b 3 H W"], y: Float[Tensor, "b 3 H W"]) -> SimilarityMaps:
+    """Of pictures in 0..1 (Wang et al. 2004, equation 13 and its second factor)."""
     moments = _blur(torch.stack([x, y, x * x + y * y, x * y]))
     mean_x, mean_y, squares, product = moments  # Var x + Var y is all that is asked of the variances
     products = mean_x * mean_y
     sums = mean_x**2 + mean_y**2
     structure = (2 * (product - products) + _C2) / (squares - sums + _C2)
-    return ((2 * products + _C1) / (sums + _C1) * structure).mean(dim=(1, 2, 3))
+    return SimilarityMaps((2 * products + _C1) / (sums + _C1) * structure, structure)
 
 
 def _blur(x: Float[Tensor, "*b H W"]) -> Float[Tensor, "*b h w"]:
@@ -83,31 +95,7 @@ def _bicubic(x: Float[Tensor, "b 3 H W"], size: tuple[int, int]) -> Float[Tensor
     return F.interpolate(x, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
-class _MeanOverPictures(Metric):
-    """Sums in float64 with a count, so that batches and processes of any size give the same mean."""
-
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-
-    total: Tensor
-    count: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-
-    def _add(self, values: Float[Tensor, " b"]) -> None:
-        self.total += values.sum()
-        self.count += len(values)
-
-    def compute(self) -> Float[Tensor, ""]:
-        """The mean; NaN where there was nothing to average."""
-        return self.total / self.count
-
-
-class MeanPSNR(_MeanOverPictures):
+class MeanPSNR(MeanOverPictures):
     """Mean of the finite PSNRs; ``identical`` counts the pictures that came back without any error."""
 
     identical: Tensor
@@ -120,13 +108,13 @@ class MeanPSNR(_MeanOverPictures):
         """Adds pictures, 0..255."""
         values = psnr(picture, reconstruction)
         finite = values.isfinite()
-        self._add(values[finite])
+        self.add(values[finite])
         self.identical += (~finite).sum()
 
 
-class MeanSSIM(_MeanOverPictures):
+class MeanSSIM(MeanOverPictures):
     """Mean SSIM; see :func:`ssim`."""
 
     def update(self, picture: UInt8[Tensor, "b 3 H W"], reconstruction: UInt8[Tensor, "b 3 H W"]) -> None:
         """Adds pictures, 0..255. Raises ValueError for sides under 11."""
-        self._add(ssim(picture, reconstruction))
+        self.add(ssim(picture, reconstruction))

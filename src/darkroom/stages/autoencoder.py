@@ -64,6 +64,11 @@ class AutoencoderStage(Stage):
             assert isinstance(part, nn.Module)
             part.compile()
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        terms = (f"train/{name}" for name in self.loss.terms)
+        return (*super().metric_names, *terms, *map(str, self.metrics), *map(str, self.bicubic))
+
     def training_losses(self, batch: Batch) -> Mapping[str, Tensor]:
         picture = self._augmented(batch)
         reconstruction, posterior = self.model(picture, self.keys("posterior", batch))

@@ -45,6 +45,11 @@ class Stage(LightningModule):
         """The losses of a batch by name; the one called ``"loss"`` is minimised."""
         raise TypeError(f"{type(self).__name__} answers no training_losses")
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What it logs; a subclass adds its own, so that a misspelt name to watch is known before the training."""
+        return ("train/loss", "train/lr")
+
     def on_validation_start(self) -> None:
         """Without gradients a compiled network would be compiled anew, which costs more than a few batches gain."""
         torch.compiler.set_stance("eager_on_recompile")

@@ -84,6 +84,10 @@ class LatentDiffusionStage(Stage):
         """Compiles in place, which leaves the names of the weights as they are."""
         compile_regions(self.model.network)
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return (*super().metric_names, "val/loss")
+
     def training_losses(self, batch: LatentBatch) -> Mapping[str, Tensor]:
         x0 = batch.posterior.sample(self.keys("posterior", batch))
         drop = self.keys("condition dropout", batch).bernoulli(self.condition_dropout)
