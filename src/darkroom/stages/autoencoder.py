@@ -85,11 +85,14 @@ class AutoencoderStage(Stage):
         """A training batch as the network sees it."""
         return to_uint8(self._augmented(batch))
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.metrics.update(batch.image, self.reconstruct(batch.image))
+    def validation_step(self, batch: Batch, batch_idx: int) -> UInt8[Tensor, "b 3 H W"]:
+        """Answers the reconstructions, for callbacks that look at them."""
+        again = self.reconstruct(batch.image)
+        self.metrics.update(batch.image, again)
         self.bicubic.update(batch.image, bicubic_roundtrip(batch.image, self.model.factor))
         self.log_dict(self.metrics)
         self.log_dict(self.bicubic)
+        return again
 
     def reconstruct(self, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
         """Through the posterior's mean and back."""
