@@ -55,8 +55,10 @@ def tiny(name: str, folder: Path, steps: int = 1, logger: str = "csv") -> list[s
         f"trainer.val_check_interval={steps}",
         "trainer.limit_val_batches=2",
         "callback.samples.n=2",
+        *("callback.distribution.n=5", "callback.distribution.n_reference=6"),
     ]
-    drawing = ["sampler.num_steps=2", f"stage.latents={folder / 'latents'}"]
+    kept = [f"stage.latents={folder / 'latents'}", f"callback.distribution.cache={folder / 'features'}"]
+    drawing = ["sampler.num_steps=2", *kept]
     return [*common, *(drawing if stage_of(name) == "latent_diffusion" else []), *NARROW.get(name, [])]
 
 

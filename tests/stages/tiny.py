@@ -46,6 +46,7 @@ DIFFUSION = [
     "conditioner.text.layers=1",
     "sampler.num_steps=2",
     "callback.samples.n=3",
+    *("callback.distribution.n=5", "callback.distribution.n_reference=6", "callback.distribution.batch_size=2"),
 ]
 AUTOENCODER = [
     "stage=autoencoder",
@@ -59,7 +60,10 @@ def train(folder: Path, recipe: list[str], *overrides: str) -> Run:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         given = [*COMMON, *recipe, *overrides]
         if recipe is DIFFUSION:
-            given.append(f"stage.latents={folder.parent / 'latents'}")
+            given += [
+                f"stage.latents={folder.parent / 'latents'}",
+                f"callback.distribution.cache={folder.parent / 'features'}",
+            ]
         config = compose("train", given, return_hydra_config=True)
     with open_dict(config):
         config.hydra.runtime.output_dir = str(folder)

@@ -3,25 +3,20 @@
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from darkroom.runs.pictures import log_pictures
 
 
-@runtime_checkable
-class Reconstructs(Protocol):
-    """A stage that can be shown pictures and answers what it makes of them."""
-
-    def reconstruct(self, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]: ...
-
-
 class Reconstructions(Callback):
-    """Logs up to ``n`` pictures of the first validation batch, each followed by its reconstruction, each time."""
+    """Logs up to ``n`` pictures of the first validation batch, each followed by its reconstruction, each time.
+
+    For stages whose validation step answers the reconstructions.
+    """
 
     def __init__(self, n: int = 8) -> None:
         self._n = n
@@ -35,11 +30,10 @@ class Reconstructions(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if batch_idx > 0 or trainer.sanity_checking or not isinstance(pl_module, Reconstructs):
+        if batch_idx > 0 or trainer.sanity_checking or not isinstance(outputs, Tensor):
             return
         image = batch.image[: self._n]
-        with trainer.precision_plugin.val_step_context():
-            pairs = torch.stack([image, pl_module.reconstruct(image)], dim=1).flatten(0, 1)
+        pairs = torch.stack([image, outputs[: self._n]], dim=1).flatten(0, 1)
         captions = [
             f"{kind} {index}" for index in batch.index[: self._n].tolist() for kind in ("picture", "reconstruction")
         ]

@@ -1,0 +1,58 @@
+"""What a measurement takes of a training's time, and whether it may take more."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+
+class Cost:
+    """Adds up the seconds of a measurement beside those of the training, over all parts of a resumed run.
+
+    ``bound`` is the share of the time up to now that it may take; None sets none. What is left out for it depends on
+    the machine's speed, so that a run with a bound is not the same twice.
+    """
+
+    def __init__(self, bound: float | None) -> None:
+        """Raises ValueError for a bound that is no share."""
+        if bound is not None and not 0 < bound <= 1:
+            raise ValueError(f"max_share={bound}: is a share of the training's time, above 0 and at most 1; or null")
+        self._bound = bound
+        self._spent = self._last = self._before = 0.0
+        self._start = time.perf_counter()
+
+    def start(self) -> None:
+        """The training begins, or goes on."""
+        self._start = time.perf_counter()
+
+    def allows(self, trainer: Trainer) -> bool:
+        """Whether one more as long as the last keeps to the bound, as the first process sees it; always at the end."""
+        ends = trainer.global_step >= trainer.max_steps
+        within = self._bound is None or ends or self._spent + self._last <= self._bound * self._elapsed()
+        return trainer.strategy.broadcast(within)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts what happens inside."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._last = time.perf_counter() - begun
+            self._spent += self._last
+
+    @property
+    def share(self) -> float:
+        """Of the time up to now."""
+        return self._spent / max(self._elapsed(), self._spent, 1e-9)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"spent": self._spent, "elapsed": self._elapsed()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._spent, self._before = state["spent"], state["elapsed"]
+
+    def _elapsed(self) -> float:
+        return self._before + time.perf_counter() - self._start

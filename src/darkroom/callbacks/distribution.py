@@ -1,0 +1,177 @@
+"""How far what the denoiser draws is from real pictures, and whether it shows what was asked, while it trains."""
+
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from darkroom.callbacks.cost import Cost
+from darkroom.callbacks.gathering import gathered
+from darkroom.callbacks.samples import Generates
+from darkroom.contracts import Judged, PictureSource, Prompts
+from darkroom.generation.generator import select
+from darkroom.generation.sample_set import SampleSet, dealt
+from darkroom.metrics.agreement import JudgeAgreement
+from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
+from darkroom.metrics.extractor import FeatureExtractor, features
+from darkroom.metrics.moments import moments
+from darkroom.metrics.reference import kept_file
+from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
+from darkroom.metrics.titles import title
+
+# families whose numbers are not named after the extractor
+_PARTS = {"precision_recall": ("precision", "recall"), "density_coverage": ("density", "coverage")}
+
+
+class Distribution(Callback):
+    """Draws ``n`` pictures at validations, on all processes, and logs what they are worth: ``val/fd_<extractor>``.
+
+    Where the data brings a judge, ``val/prompt_accuracy`` beside it: under conditions of the training, as often as they
+    occur there. Validation runs on the averaged weights, and so do these samples, whose keys are always the same.
+    ``speed/distribution_share`` is the share of the training's time that it took.
+
+    Args:
+        extractor: of the features; None measures no distance.
+        n, n_reference: samples, and training pictures that they are held against.
+        metrics: families of ``darkroom.metrics.distances``.
+        kid_size: pictures in each of KID's subsets.
+        batch_size: samples drawn at once on a process.
+        cache: where the statistics of the training pictures are kept.
+        every_n_validations: validations from one measurement to the next; the last step is always measured.
+        max_share: bound on ``speed/distribution_share``; see :class:`Cost`.
+    """
+
+    def __init__(
+        self,
+        *,
+        extractor: FeatureExtractor | None,
+        n: int,
+        n_reference: int,
+        metrics: Sequence[str],
+        kid_size: int,
+        batch_size: int,
+        cache: str,
+        every_n_validations: int = 1,
+        max_share: float | None = None,
+    ) -> None:
+        """Raises ValueError for a family that there is not, and for sets too small to have a distance."""
+        if unknown := [name for name in metrics if name not in FAMILIES]:
+            raise ValueError(f"metrics: there is no {unknown[0]}; they are {', '.join(FAMILIES)}")
+        if extractor is not None:
+            refuse_impossible(metrics, extractor)
+        if extractor is not None and min(n, n_reference) < 2:
+            raise ValueError(f"n={n}, n_reference={n_reference}: a distance wants at least two pictures of each")
+        self._extractor, self._set = extractor, SampleSet(n, n_reference)
+        self._families, self._kid_size = tuple(metrics), kid_size
+        self._batch_size, self._cache, self._every = batch_size, Path(cache), every_n_validations
+        self._cost = Cost(max_share)
+        self._validations = 0
+        self._reference: Statistics | None = None
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What may be watched; the agreement is there where the data brings a judge."""
+        own = self._families if self._extractor is not None else ()
+        names = [name for family in own for name in _PARTS.get(family, (title(family, self._extractor),))]
+        return tuple(f"val/{name}" for name in (*names, "prompt_accuracy"))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._cost.start()
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or not isinstance(pl_module, Generates):
+            return
+        source: PictureSource = trainer.datamodule.source  # type: ignore[attr-defined]
+        self._validations += 1
+        due = self._validations % self._every == 0 or trainer.global_step >= trainer.max_steps
+        if not due or not (self._extractor or isinstance(source, Judged)) or not self._cost.allows(trainer):
+            return
+        with self._cost.counted():
+            values = self._measured(trainer, pl_module, source)
+        shared = trainer.world_size > 1  # all processes have the same, but Lightning would warn
+        pl_module.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=shared)
+        pl_module.log("speed/distribution_share", self._cost.share, sync_dist=shared)
+
+    def _measured(self, trainer: Trainer, pl_module: Any, source: PictureSource) -> dict[str, float]:
+        prompts = self._set.prompts(source.split("train"))
+        index, pictures = self._drawn(trainer, pl_module, prompts)
+        values: dict[str, float] = {}
+        if self._extractor is not None:
+            rows = features(self._extractor.to(pl_module.device), pictures.split(self._batch_size))
+            values |= self._distances(trainer, source, gathered(trainer, index, rows))
+        if isinstance(source, Judged) and prompts.caption is not None:
+            asked = [prompts.caption[i] for i in index.tolist()]
+            values["prompt_accuracy"] = _agreement(source, gathered(trainer, index, _verdicts(source, pictures, asked)))
+        return values
+
+    def _drawn(
+        self, trainer: Trainer, pl_module: Generates, prompts: Prompts
+    ) -> tuple[Int64[Tensor, " k"], UInt8[Tensor, "k 3 H W"]]:
+        """This process's share of the samples with their numbers."""
+        generator, keys = pl_module.generator(), self._set.keys()
+        index, pictures = [], []
+        for span in self._dealt(trainer, self._set.n):
+            rows = slice(span.start, span.stop)
+            asked = select(prompts, rows).to(trainer.strategy.root_device)
+            pictures.append(generator.pictures(asked, keys[rows]).cpu())
+            index.extend(span)
+        return torch.tensor(index), torch.cat(pictures)
+
+    def _distances(self, trainer: Trainer, source: PictureSource, drawn: Float[Tensor, "n d"]) -> dict[str, float]:
+        if self._reference is None:
+            self._reference = self._statistics(trainer, source)
+        assert self._extractor is not None
+        sets = Sets(drawn, self._reference, self._protocol(source), self._kid_size, self._extractor, errors=False)
+        found = {name: number for family in self._families for name, number in FAMILIES[family](sets).items()}
+        return {name: number["value"] for name, number in found.items()}
+
+    def _statistics(self, trainer: Trainer, source: PictureSource) -> Statistics:
+        """Of the training pictures: kept ones, else computed by all processes together."""
+        protocol = self._protocol(source)
+        path = kept_file(self._cache, protocol)
+        if trainer.strategy.broadcast(path.exists()):
+            return read_statistics(path)
+        assert self._extractor is not None
+        pictures = source.split("train")
+        places = self._set.reference(pictures)
+        spans = self._dealt(trainer, len(places))
+        batches = (pictures.oriented([places[i] for i in span], mirrored=False) for span in spans)
+        rows = features(self._extractor, batches)
+        whole = gathered(trainer, torch.tensor([i for span in spans for i in span]), rows)
+        statistics = Statistics(moments(whole), protocol, whole)
+        if trainer.is_global_zero:
+            write_statistics(path, statistics)
+        return statistics
+
+    def _protocol(self, source: PictureSource) -> dict[str, Any]:
+        assert self._extractor is not None
+        return {"extractor": self._extractor.protocol, "reference": self._set.facts(source)}
+
+    def _dealt(self, trainer: Trainer, n: int) -> list[range]:
+        return dealt(n, self._batch_size, rank=trainer.global_rank, world_size=trainer.world_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"cost": self._cost.state_dict(), "validations": self._validations}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._cost.load_state_dict(state_dict["cost"])
+        self._validations = state_dict["validations"]
+
+
+def _verdicts(source: Judged, pictures: UInt8[Tensor, "k 3 H W"], captions: Sequence[str]) -> Bool[Tensor, "k a"]:
+    """Each attribute as asked, and last whether the picture could be read."""
+    right, valid = source.judge(pictures, captions)
+    return torch.cat([right, valid[:, None]], dim=1)
+
+
+def _agreement(source: Judged, verdicts: Bool[Tensor, "n a"]) -> float:
+    agreement = JudgeAgreement(source.attributes)
+    agreement.update(verdicts[:, :-1], verdicts[:, -1])
+    return agreement.compute()["agreement"]

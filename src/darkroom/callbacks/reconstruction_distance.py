@@ -1,0 +1,83 @@
+"""How far reconstructions of all validation pictures are from these, in the features of a pretrained network."""
+
+# Lightning hands every hook all of its arguments, wanted or not.
+# ruff: noqa: ARG002
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from darkroom.callbacks.cost import Cost
+from darkroom.callbacks.gathering import gathered
+from darkroom.metrics.extractor import FeatureExtractor, features
+from darkroom.metrics.frechet import frechet_distance
+from darkroom.metrics.moments import moments
+from darkroom.metrics.titles import title
+
+
+class ReconstructionDistance(Callback):
+    """Logs ``val/rfd_<extractor>`` at validations: reconstructions against the very pictures that they are of.
+
+    For stages whose validation step answers the reconstructions; ``speed/reconstruction_distance_share`` is the share
+    of the training's time that it took.
+
+    Args:
+        extractor: of the features; None measures nothing.
+        max_share: bound on that share; see :class:`Cost`.
+    """
+
+    def __init__(self, *, extractor: FeatureExtractor | None, max_share: float | None = None) -> None:
+        self._extractor = extractor
+        self._cost = Cost(max_share)
+        self._measures = False
+        self._index: list[Tensor] = []
+        self._rows: list[Tensor] = []  # features of pictures beside those of their reconstructions
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What it logs."""
+        return () if self._extractor is None else (f"val/{title('rfd', self._extractor)}",)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._cost.start()
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._measures = self._extractor is not None and not trainer.sanity_checking and self._cost.allows(trainer)
+        self._index, self._rows = [], []
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if not self._measures or not isinstance(outputs, Tensor):
+            return
+        assert self._extractor is not None
+        with self._cost.counted():
+            extractor = self._extractor.to(pl_module.device)
+            self._index.append(batch.index.cpu())
+            self._rows.append(torch.cat([features(extractor, [each]) for each in (batch.image, outputs)], dim=1))
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self._rows:
+            return
+        assert self._extractor is not None
+        with self._cost.counted():
+            rows = gathered(trainer, torch.cat(self._index), torch.cat(self._rows))
+            real, again = (moments(each) for each in rows.chunk(2, dim=1))
+            value = max(0.0, frechet_distance(again, real))
+        shared = trainer.world_size > 1  # all processes have the same, but Lightning would warn
+        pl_module.log(f"val/{title('rfd', self._extractor)}", value, sync_dist=shared)
+        pl_module.log("speed/reconstruction_distance_share", self._cost.share, sync_dist=shared)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"cost": self._cost.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._cost.load_state_dict(state_dict["cost"])

@@ -1,0 +1,75 @@
+"""What a measurement may take of a training's time."""
+
+from types import SimpleNamespace
+
+import pytest
+from lightning.pytorch import Trainer
+
+from darkroom.callbacks import cost
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that a test sets."""
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: now.seconds)
+    return now
+
+
+class At(Trainer):
+    """At ``step`` of ten; ``decided`` is what the first process answers, where that is another."""
+
+    global_step, max_steps, strategy = 5, 10, None
+
+    def __init__(self, step=5, decided=None):
+        self.global_step = step
+        answer = (lambda own: own) if decided is None else (lambda _: decided)
+        self.strategy = SimpleNamespace(broadcast=answer)
+
+
+def measured(counter, clock, seconds):
+    with counter.counted():
+        clock.seconds += seconds
+
+
+def test_the_share_is_of_all_parts_of_a_resumed_run(clock):
+    first = cost.Cost(None)
+    first.start()
+    clock.seconds += 30
+    measured(first, clock, 10)
+    assert first.share == pytest.approx(10 / 40)
+    again = cost.Cost(None)
+    again.load_state_dict(first.state_dict())
+    clock.seconds += 1000  # nobody trains
+    again.start()
+    clock.seconds += 10
+    measured(again, clock, 10)
+    assert again.share == pytest.approx(20 / 60)
+
+
+def test_a_bound_leaves_out_what_would_break_it_and_never_the_last(clock):
+    counter = cost.Cost(0.2)
+    counter.start()
+    assert counter.allows(At())
+    clock.seconds += 90
+    measured(counter, clock, 10)
+    assert counter.allows(At())  # 20 of 100
+    measured(counter, clock, 15)
+    assert not counter.allows(At())  # 40 of 115
+    assert counter.allows(At(step=10))
+
+
+def test_the_first_process_decides_for_all(clock):  # noqa: ARG001
+    assert not cost.Cost(None).allows(At(decided=False))
+
+
+def test_without_a_bound_everything_is_measured(clock):
+    counter = cost.Cost(None)
+    measured(counter, clock, 1e6)
+    assert counter.allows(At())
+
+
+@pytest.mark.parametrize("bound", [0, -0.1, 1.5])
+def test_a_bound_that_is_no_share_is_refused(bound):
+    with pytest.raises(ValueError, match="max_share"):
+        cost.Cost(bound)

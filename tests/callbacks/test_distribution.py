@@ -1,0 +1,112 @@
+"""Distances and agreement of samples, logged while a denoiser trains."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from stages import tiny
+
+from darkroom.build import build
+from darkroom.callbacks.distribution import Distribution
+from darkroom.commands.load import load_first_stage, load_generator, load_source
+from darkroom.generation.sample_set import SampleSet, dealt
+from darkroom.metrics.extractor import features
+from darkroom.metrics.latent_features import LatentFeatures
+
+SAMPLES = SampleSet(n=5, n_reference=6)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return tiny.train(folder / "run", tiny.DIFFUSION, "extractor=first_stage", "max_steps=4")
+
+
+def test_the_logged_distance_is_that_of_the_averaged_weights_samples(run):
+    generator = load_generator(run, load_first_stage(run))
+    training = load_source(run.config).split("train")
+    drawn = list(generator(SAMPLES.prompts(training), SAMPLES.keys(), batch_size=2))
+    extractor = LatentFeatures(first_stage=generator.first_stage, resolution=run.config.resolution)
+    ours = features(extractor, drawn).double().numpy()
+    real = features(extractor, [training.oriented(SAMPLES.reference(training), mirrored=False)]).double().numpy()
+    a, b = (np.cov(each, rowvar=False) for each in (ours, real))
+    root = scipy.linalg.sqrtm(a @ b).real
+    expected = ((ours.mean(0) - real.mean(0)) ** 2).sum() + np.trace(a + b - 2 * root)
+    (value,) = [float(row[1]) for row in tiny.rows(run, "val/fd_pixels")]
+    assert value == pytest.approx(expected, rel=1e-3)  # a csv of six digits, and sqrtm of singular covariances
+
+
+def test_the_judge_and_the_cost_are_logged_beside_it(run):
+    ((_, accuracy, share),) = tiny.rows(run, "val/prompt_accuracy", "speed/distribution_share")
+    assert float(accuracy) in {0.0, 0.2, 0.4}
+    assert 0 < float(share) < 1
+
+
+def test_a_reference_is_computed_once(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr("darkroom.callbacks.distribution.write_statistics", lambda path, _: asked.append(path))
+    tiny.train(run.path.parent / "again", tiny.DIFFUSION, "extractor=first_stage", "max_steps=4")
+    assert asked == []
+
+
+def test_samples_and_reference_are_what_their_numbers_say():
+    class Pictures:
+        captions, labels, flip_seed = [f"number {i}" for i in range(4)], [0, 1, 2, 3], None
+
+        def __len__(self):
+            return 4
+
+        def __getitems__(self, visits):
+            raise AssertionError("no picture is read for this")
+
+        oriented = __getitems__
+
+    asked = SAMPLES.prompts(Pictures())
+    assert sorted(asked.caption[:4]) == Pictures.captions  # each as often as it occurs
+    assert asked.caption[4] == asked.caption[0]
+    assert asked.label.tolist() == [Pictures.captions.index(each) for each in asked.caption]
+    assert SAMPLES.reference(Pictures()) == [0, 1, 2, 3]
+    assert SampleSet(5, 2, seed=1).reference(Pictures()) == SampleSet(5, 2, seed=0).reference(Pictures())
+
+
+@pytest.mark.parametrize(("n", "size", "world_size"), [(5, 2, 1), (5, 2, 2), (5, 64, 2), (6, 2, 3), (3, 2, 3)])
+def test_places_are_dealt_once_and_every_process_gets_some(n, size, world_size):
+    spans = [dealt(n, size, rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert all(spans)
+    assert sorted(i for own in spans for span in own for i in span) == list(range(n))
+    assert max(len(span) for own in spans for span in own) <= size
+
+
+def test_fewer_samples_than_processes_are_refused():
+    with pytest.raises(ValueError, match="too few for 3 processes"):
+        dealt(2, 2, rank=0, world_size=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"metrics": ["fid"]}, "there is no fid"), ({"n": 1}, "at least two"), ({"max_share": 2}, "max_share=2")],
+)
+def test_settings_without_a_number_are_refused(changes, words):
+    settings = {"n": 4, "n_reference": 4, "metrics": ["fd"], "kid_size": 2, "batch_size": 2, "cache": "x"} | changes
+    extractor = LatentFeatures(
+        first_stage=build({"_target_": "darkroom.autoencoding.first_stage.Identity"}), resolution=8
+    )
+    with pytest.raises(ValueError, match=words):
+        Distribution(extractor=extractor, **settings)
+
+
+def test_features_are_the_normalised_means_by_place():
+    identity = build({"_target_": "darkroom.autoencoding.first_stage.Identity"})
+    extractor = LatentFeatures(first_stage=identity, resolution=16)
+    picture = torch.zeros(3, 16, 16, dtype=torch.uint8)
+    picture[1, :2, 2:4] = 255  # the second block of the green channel
+    (row,) = features(extractor, [picture[None]])
+    assert extractor.name == "pixels"
+    assert row.shape == (3 * 8 * 8,)
+    assert row.argmax() == 64 + 1
+    assert torch.equal(row.unique(), torch.tensor([-1.0, 1.0]))
+
+
+def test_an_autoencoders_own_training_has_no_first_stage():
+    with pytest.raises(ValueError, match="extractor=first_stage"):
+        LatentFeatures(first_stage=None, resolution=16)

@@ -1,0 +1,47 @@
+"""The distance of reconstructions from their originals, logged while an autoencoder trains."""
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+from stages import tiny
+
+from darkroom.commands.load import load_first_stage, load_source
+from darkroom.commands.pictures import pictures_of, reconstruct
+from darkroom.metrics.extractor import Extractor, features
+from darkroom.metrics.frechet import frechet_distance
+from darkroom.metrics.moments import moments
+from darkroom.networks.pretrained.trunk import Trunk
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
+    save_file(torchvision.models.squeezenet1_1(weights=None).state_dict(), path)
+    return path
+
+
+def test_the_logged_distance_is_that_of_the_artifacts_reconstructions(tmp_path, weights):
+    chosen = ["extractor=squeezenet1_1", f"extractor.weights={weights}", "extractor.size=64"]
+    run = tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, "max_steps=4")
+    extractor = Extractor(
+        name="x",
+        network=Trunk("squeezenet1_1"),
+        weights=str(weights),
+        size=64,
+        mean=run.config.extractor.mean,
+        std=run.config.extractor.std,
+    )
+    first_stage = load_first_stage(run)
+    images = list(pictures_of(load_source(run.config).split("validation"), 4))
+    real = moments(features(extractor, images))
+    again = moments(features(extractor, [reconstruct(first_stage, each) for each in images]))
+    ((_, value, share),) = tiny.rows(run, "val/rfd_squeezenet1_1", "speed/reconstruction_distance_share")
+    assert float(value) == pytest.approx(frechet_distance(again, real), rel=1e-3)
+    assert 0 < float(share) < 1
+
+
+def test_without_an_extractor_nothing_is_measured(tmp_path):
+    run = tiny.train(tmp_path / "run", tiny.AUTOENCODER, "max_steps=4")
+    assert "rfd" not in run.metrics.read_text().splitlines()[0]
