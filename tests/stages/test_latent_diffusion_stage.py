@@ -1,5 +1,6 @@
 """The second stage through the real trainer: resume, accumulation, and whose latents it learns."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 import torch
 from tiny import DIFFUSION, checkpoint, differences, rows, train
 
+from darkroom.keys import keys
 from darkroom.runs.folder import Run
 from darkroom.stages.compilation import compile_regions
-from darkroom.stages.latent_diffusion import LatentDiffusionStage
+from darkroom.stages.latent_diffusion import LatentDiffusionStage, MeanLoss
 
 STEPS = ["max_steps=8", "callback.checkpoints.every_n_steps=3", "callback.checkpoints.keep=9"]
 LOGGED = ("train/loss", "train/lr", "gradient_norm", "val/loss")
@@ -45,6 +47,17 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(whole, step, tmp_pat
     logged = {tuple(row) for row in rows(whole, *LOGGED)}
     again = [row for row in rows(resumed, *LOGGED) if int(row[0]) > step]
     assert len(again) >= 2 and set(again) <= logged
+
+
+def test_the_validation_loss_is_exact_in_any_order_and_batches():
+    losses = keys(seed=0, purpose="losses", places=range(3000)).normal().exp()
+    means = []
+    for batch, order in ((7, losses), (64, losses.flip(0)), (3000, losses)):
+        mean = MeanLoss()
+        for part in order.split(batch):
+            mean.update(part)
+        means.append(mean.compute().item())
+    assert means == [math.fsum(losses.tolist()) / 3000] * 3
 
 
 def test_the_average_moves_with_the_weights_and_is_not_them(whole):

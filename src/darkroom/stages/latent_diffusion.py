@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
 from darkroom.contracts import FirstStage, LatentBatch, PictureSource, to_uint8
 from darkroom.data.latents import LatentDataModule
@@ -19,10 +18,21 @@ from darkroom.diffusion.plan import SamplingPlan
 from darkroom.diffusion.process import Process
 from darkroom.generation.denoising import Denoising
 from darkroom.generation.generator import Generator
+from darkroom.metrics.means import MeanOverPictures
 from darkroom.stages.base import Stage
 from darkroom.stages.compilation import compile_regions
 from darkroom.stages.optimisation import LRSchedule, OptimizerFactory
 from darkroom.stages.rehearsal import rehearse
+
+
+class MeanLoss(MeanOverPictures):
+    """Mean of a loss that each picture has one of."""
+
+    higher_is_better = False
+
+    def update(self, losses: Float[Tensor, " b"]) -> None:
+        """Adds pictures."""
+        self.add(losses)
 
 
 class LatentDiffusionStage(Stage):
@@ -65,7 +75,7 @@ class LatentDiffusionStage(Stage):
         self.resolution = resolution
         self.latents = Path(latents)
         self._first_stage = (first_stage,)  # a tuple keeps a frozen module out of this one's parameters and state
-        self.validation_loss = MeanMetric()
+        self.validation_loss = MeanLoss()
 
     @property
     def first_stage(self) -> FirstStage:
