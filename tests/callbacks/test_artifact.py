@@ -58,6 +58,29 @@ def test_the_statistics_are_of_pictures_from_the_whole_of_a_sorted_set(tmp_path,
     assert (found["resolution"], found["data_fingerprint"]) == (8, "grey")
 
 
+def test_the_latents_are_measured_on_the_device_that_lightning_has_left(tmp_path, monkeypatch):
+    moves = []  # of the model as a whole and of its stage, in order
+
+    class Watched(Stage):
+        def cpu(self):
+            moves.append("left")
+            return super().cpu()
+
+    def to(model, device):
+        moves.append(device)
+        return model
+
+    def measure(*arguments):
+        moves.append("measured")
+        return found(*arguments)
+
+    found = Artifact._measure
+    monkeypatch.setattr(Autoencoder, "to", to)
+    monkeypatch.setattr(Artifact, "_measure", measure)
+    fit(tmp_path, Watched())
+    assert moves == ["left", torch.device("cpu"), "measured"]
+
+
 def test_a_training_that_stops_early_leaves_no_artifact(tmp_path):
     fit(tmp_path, Stage(stop_at=1))
     assert list(tmp_path.glob("first_stage*")) == []

@@ -33,11 +33,15 @@ class Artifact(Callback):
         self._config, self._source, self._max_pictures = config, source, max_pictures
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """After the last checkpoint: a run killed in between is resumed with no step left and comes here too."""
+        """After the last checkpoint: a run killed in between is resumed with no step left and comes here too.
+
+        Lightning has moved the model to the CPU by then; pictures are encoded, and sums exchanged, on the device.
+        """
         if trainer.global_step < trainer.max_steps:
             return
         autoencoder = pl_module.model
         assert isinstance(autoencoder, Autoencoder)
+        autoencoder.to(trainer.strategy.root_device)
         with averaged(trainer, pl_module):
             if not trainer.strategy.broadcast(self._is_written(trainer, autoencoder)):
                 self._write(trainer, autoencoder.eval())
@@ -65,7 +69,7 @@ class Artifact(Callback):
     def _measure(self, trainer: Trainer, autoencoder: Autoencoder) -> LatentStatistics:
         pictures = self._source.split("train")
         statistics = LatentStatistics(autoencoder.latent_channels)
-        device = next(autoencoder.parameters()).device
+        device = trainer.strategy.root_device
         size = min(len(pictures), self._max_pictures)
         spread = [k * len(pictures) // size for k in range(size)]
         for start in range(trainer.global_rank * MICRO_BATCH, size, trainer.world_size * MICRO_BATCH):
