@@ -152,7 +152,8 @@ def test_parts_of_the_ecosystem_may_be_built(target):
 
 def test_whatever_conf_names_may_be_built():
     conf = Path(__file__).resolve().parents[1] / "conf"
-    named = {target for path in conf.rglob("*.yaml") for target in re.findall(r"_target_: (\S+)", path.read_text())}
+    files = [path for path in conf.rglob("*.yaml") if path.parent.name != "hydra"]  # of which Hydra builds by itself
+    named = {target for path in files for target in re.findall(r"_target_: (\S+)", path.read_text())}
     assert len(named) > 40
     assert all(callable(resolved(target)) for target in named)
 
@@ -177,6 +178,21 @@ def test_a_foreign_constructor_gets_no_file_to_load(path):
         build(node)
     with pytest.raises(ValueError, match="names a file"):
         build({**LINEAR, "dtype": [{"deep": path}]})
+
+
+@pytest.mark.parametrize("address", ["https://host/x", "hf-hub:someone/model", "local-dir:/somewhere"])
+def test_an_address_is_nothing_for_a_part_of_ours_either(address):
+    with pytest.raises(ValueError, match=r"PretrainedText: model=.* is an address; fetch it"):
+        build({"_target_": "darkroom.conditioning.pretrained_text.PretrainedText", "model": address})
+
+
+def test_the_words_of_our_own_code_are_told_and_not_those_that_they_explain(tmp_path):
+    (tmp_path / "metadata.jsonl").write_text("{")
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    node = {"_target_": "darkroom.data.image_folder.ImageFolder", "root": str(tmp_path), "resolution": 8}
+    with pytest.raises(ValueError, match=r"metadata\.jsonl, line 1: not JSON .*; each line is one object"):
+        build(node)
 
 
 def test_where_a_foreign_part_writes_may_be_said(tmp_path):

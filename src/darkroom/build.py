@@ -11,6 +11,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -18,6 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 PACKAGES = ("darkroom", "torch", "torchvision", "timm", "open_clip", "torchmetrics", "lightning")
+_HOUSE = Path(__file__).resolve().parent
 _added: set[str] = set()  # packages of the user's own, of which everything may be built
 _BASES = {  # of a foreign class, by name: what nobody has imported needs not be
     "torch.nn.modules.module.Module",
@@ -32,6 +34,8 @@ _BASES = {  # of a foreign class, by name: what nobody has imported needs not be
 _BUILDERS = {"lightning.pytorch.trainer.trainer.Trainer", "darkroom.autoencoding.first_stage.load_artifact"}
 _MATHEMATICS = "darkroom.diffusion."  # whose functions, samplers and time grids, touch no file
 _WRITTEN = {"save_dir", "dirpath", "default_root_dir"}  # arguments that name where to write, not what to load
+_GIVEN = {"folder"}  # arguments of ours that the program alone knows: a logger writes there
+_ADDRESS = re.compile(r"^(https?|ftp|file|s3|gs|hf-hub|hf_hub|local-dir):", re.IGNORECASE)  # timm, open_clip fetch them
 _FILE = re.compile(
     r"[/\\]|^~|\.(pth?|ckpt|bin|safetensors|pkl|pickle|npz?|h5|onnx|py|so|dll|zip|tar|gz)$", re.IGNORECASE
 )
@@ -43,9 +47,9 @@ def build(node: Any, **extra: Any) -> Any:
     ``extra`` are arguments that only the program knows; they go straight to the constructor, past OmegaConf, which
     would turn a dataclass into a mapping. A node with ``_partial_: true`` gives a partial that holds them.
 
-    Raises ValueError in one line: where a ``_target_`` is not what a config may build (:func:`resolved`) or, outside of
-    darkroom, gets the name of a file or an address to load, and where a constructor refuses its arguments (its own
-    error stays chained).
+    Raises ValueError in one line: where a ``_target_`` is not what a config may build (:func:`resolved`) or gets an
+    address to load from, outside of darkroom also the name of a file, and where a constructor refuses its arguments
+    (its own error stays chained).
     """
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     plain = literal(literal(without_keys(plain)))  # Hydra makes it a config once more, and resolves that twice
@@ -143,13 +147,25 @@ def _buildable(thing: Any) -> bool:
 
 
 def _refuse_files(node: Mapping[str, Any]) -> None:
-    """A foreign constructor may load what it is named, by a reader that runs code."""
-    if node["_target_"].split(".")[0] in {"darkroom", *_added}:
+    """A foreign constructor may load what it is named, by a reader that runs code; ours read files as data, of here."""
+    package = node["_target_"].split(".")[0]
+    if package in _added:
+        return
+    if package == "darkroom":
+        _refuse_addresses(node)
         return
     for key, value in node.items():
         for text in _texts(value) if key not in {*_WRITTEN, "_target_"} else ():
             if _FILE.search(text):
                 raise ValueError(f"{node['_target_']}: {key}={text} names a file or an address, which a config may not")
+
+
+def _refuse_addresses(node: Mapping[str, Any]) -> None:
+    for key, value in node.items():
+        if key in _GIVEN:
+            raise ValueError(f"{node['_target_']}: {key}={value} is not a config's to say; leave it out")
+        if isinstance(value, str) and _ADDRESS.match(value):
+            raise ValueError(f"{node['_target_']}: {key}={value} is an address; fetch it, and give the file")
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -187,12 +203,20 @@ def _words(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def raised_here(error: BaseException) -> bool:
+    """Whether our own code raised it: then its words are meant for whoever made the mistake."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and Path(traceback.tb_frame.f_code.co_filename).resolve().is_relative_to(_HOUSE)
+
+
 def _one_line(node: Any, error: InstantiationException) -> str:
-    """The cause in the words of whoever raised it; Hydra's own words where it found no target."""
+    """The first cause that was raised here, else the first of all; Hydra's own words where it found no target."""
     target = node.get("_target_", "nodes") if isinstance(node, Mapping) else "nodes"
     lines = [line.strip() for line in str(error).splitlines()]
     inner = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key")), "")
     cause: BaseException = error
-    while cause.__cause__ is not None:
+    while cause.__cause__ is not None and not raised_here(cause):
         cause = cause.__cause__
     return f"{target}{f' ({inner})' if inner else ''}: {lines[0] if cause is error else _words(cause)}"

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+
+from darkroom.build import raised_here
 
 MISTAKE = 2  # exit code
 _BEFORE_TRAINING = {"train.log", "config.yaml", "first_stage", "wandb"}  # all that a run holds until it trains
 _PATIENCE = 3.0  # seconds in which the first process tells of a mistake that all find, and ends the others
-_HOUSE = Path(__file__).resolve().parents[1]
 
 
 def report(faults: Sequence[str]) -> int:
@@ -42,21 +42,60 @@ def answered() -> Iterator[None]:
 def without_trace(run: Path) -> Iterator[None]:
     """Leave no folder behind where a mistake ends a new run before its training has begun, and an old run as it was.
 
-    Only data and weights tell some mistakes, and by then Hydra has made the folder ``run``, and its config is written.
+    Only data and weights tell some mistakes, and by then Hydra has made the folder ``run``, its config is written and
+    W&B has begun. Of several processes the first alone takes that back.
     """
-    config = run / "config.yaml"
-    before = config.read_bytes() if config.exists() else None
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        yield
+        return
+    config, log, pieces = run / "config.yaml", run / "train.log", run / "wandb"
+    content = config.read_bytes() if config.exists() else None
+    size, held, trained = log.stat().st_size if log.exists() else 0, _entries(pieces), _of_training(run)
     try:
         yield
     except SystemExit as stop:
-        if stop.code == MISTAKE and before is not None:
-            config.write_bytes(before)
-        elif stop.code == MISTAKE and {path.name for path in run.iterdir()} <= _BEFORE_TRAINING:
-            shutil.rmtree(run)
-            with suppress(OSError):  # the folder of the stage or that of all runs holds others
-                run.parent.rmdir()
-                run.parent.parent.rmdir()
+        if stop.code == MISTAKE and _of_training(run).items() <= trained.items():
+            if content is None:
+                _remove(run)
+            else:
+                config.write_bytes(content)
+                os.truncate(log, size)
+                _restore(pieces, held)
         raise
+
+
+def _of_training(run: Path) -> dict[Path, int]:
+    """The files that only a training writes, and when they were written."""
+    files = (path for path in run.rglob("*") if path.is_file())
+    return {path: path.stat().st_mtime_ns for path in files if path.relative_to(run).parts[0] not in _BEFORE_TRAINING}
+
+
+def _remove(run: Path) -> None:
+    shutil.rmtree(run, ignore_errors=True)
+    with suppress(OSError):  # the folder of the stage or that of all runs holds others
+        run.parent.rmdir()
+        run.parent.parent.rmdir()
+
+
+def _entries(folder: Path) -> dict[Path, Path | None]:
+    """What lies in ``folder``, and where it leads of a symbolic link."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return {path: path.readlink() if path.is_symlink() else None for path in found}
+
+
+def _restore(folder: Path, held: dict[Path, Path | None]) -> None:
+    """Leave in ``folder`` what was held; its links, such as W&B's to its latest piece, lead where they led."""
+    for path, target in _entries(folder).items():
+        if path in held and target == held[path]:
+            continue
+        if path.is_dir() and target is None:
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        if (before := held.get(path)) is not None:
+            path.symlink_to(before)
+    if not held and folder.is_dir():
+        folder.rmdir()
 
 
 def line(error: BaseException) -> str:
@@ -69,11 +108,4 @@ def line(error: BaseException) -> str:
 def _of_input(error: ValueError | OSError) -> bool:
     if isinstance(error, OSError) and error.filename is not None:
         return True
-    return _raised_in(error.__traceback__).is_relative_to(_HOUSE)
-
-
-def _raised_in(traceback: TracebackType | None) -> Path:
-    assert traceback is not None
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return Path(traceback.tb_frame.f_code.co_filename).resolve()
+    return raised_here(error)

@@ -1,0 +1,88 @@
+"""What a mistake leaves behind: nothing of a new run, and an old one as it was."""
+
+from pathlib import Path
+
+import pytest
+
+from darkroom.commands.faults import MISTAKE, without_trace
+
+FOLDER = "logs/autoencoder/run"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run that has trained, with a piece of W&B."""
+    folder = tmp_path / FOLDER
+    for name in ("config.yaml", "train.log", "metrics.csv", "wandb/offline-run-1-run/run-run.wandb"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"old {name}")
+    (folder / "wandb" / "latest-run").symlink_to("offline-run-1-run")
+    return folder
+
+
+def begin(run: Path) -> None:
+    """What a resumed run writes before it trains."""
+    (run / "config.yaml").write_text("new")
+    with (run / "train.log").open("a") as log:
+        log.write("new")
+    (run / "wandb" / "offline-run-2-run").mkdir()
+    (run / "wandb" / "offline-run-2-run" / "run-run.wandb").touch()
+    (run / "wandb" / "latest-run").unlink()
+    (run / "wandb" / "latest-run").symlink_to("offline-run-2-run")
+
+
+def state(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): str(path.readlink()) if path.is_symlink() else path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() or path.is_symlink()
+    }
+
+
+def test_an_old_run_is_as_it_was(run):
+    before = state(run)
+    with pytest.raises(SystemExit), without_trace(run):
+        begin(run)
+        raise SystemExit(MISTAKE)
+    assert state(run) == before
+
+
+@pytest.mark.parametrize("name", ["failure-00000012-0.pt", "metrics.csv", "checkpoints/step-00000001.ckpt"])
+def test_what_a_training_wrote_before_it_failed_stays(run, name):
+    with pytest.raises(SystemExit), without_trace(run):
+        begin(run)
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_text("trained")
+        after = state(run)
+        raise SystemExit(MISTAKE)
+    assert state(run) == after
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_of_a_new_run_nothing_is_left(tmp_path, made):
+    run = tmp_path / FOLDER
+    with pytest.raises(SystemExit), without_trace(run):
+        if made:
+            run.mkdir(parents=True)
+            (run / "train.log").touch()
+        raise SystemExit(MISTAKE)
+    assert not run.exists()
+    assert not made or not list(tmp_path.iterdir())
+
+
+def test_another_end_leaves_everything(run):
+    with pytest.raises(SystemExit), without_trace(run):
+        begin(run)
+        after = state(run)
+        raise SystemExit(130)
+    assert state(run) == after
+
+
+def test_another_process_leaves_that_to_the_first(run, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(SystemExit), without_trace(run):
+        begin(run)
+        after = state(run)
+        raise SystemExit(MISTAKE)
+    assert state(run) == after
