@@ -1,5 +1,6 @@
 """CLIP's text tower, pretrained and frozen, as open_clip builds it."""
 
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from darkroom.conditioning import tokens
 from darkroom.conditioning.facts import Facts
+from darkroom.conditioning.script_archive import script_weights
 from darkroom.conditioning.text import captions_of, require_captions
 from darkroom.contracts import Condition, ConditionSpec, Prompts
 
@@ -144,13 +146,22 @@ def _fill(tower: nn.Module, path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Tensors by name: safetensors, a pickled state_dict, or OpenAI's TorchScript archive."""
+    """Tensors by name: safetensors, a pickled state_dict, or OpenAI's TorchScript archive. Runs no code of the file."""
     from open_clip.factory import load_state_dict
 
     try:
-        return load_state_dict(str(path))
-    except RuntimeError:  # an archive is code as well, which the strict reader of pickles refuses
-        return torch.jit.load(path, map_location="cpu").state_dict()
+        return script_weights(path) if _is_script(path) else load_state_dict(str(path))
+    except Exception as error:  # zipfile's, pickle's and safetensors' readers have errors of their own
+        words = " ".join(str(error).split())[:200]
+        raise ValueError(f"conditioner.pretrained={path}: cannot be read ({words})") from error
+
+
+def _is_script(path: Path) -> bool:
+    """Whether it is a TorchScript archive: a zip file with a program's constants."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _cut(tower: Any, context_length: int) -> Any:
