@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -66,13 +67,22 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: Path | str, map_location: Any | None = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Raises FileNotFoundError, or ValueError where the file is torn. ``weights_only=None`` means True too."""
+        """Raises FileNotFoundError, or ValueError where the file is torn or holds more than a training saves.
+
+        ``weights_only=None`` means True too.
+        """
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"there is no checkpoint {path}")
         if not is_whole(path):
             raise ValueError(f"{path} is torn (its writing was cut short): use the checkpoint before it")
-        return torch.load(path, map_location=map_location, weights_only=weights_only is not False)
+        try:
+            return torch.load(path, map_location=map_location, weights_only=weights_only is not False)
+        except pickle.UnpicklingError as error:  # its words advise to load it with all its code
+            raise ValueError(
+                f"{path}: holds other things than tensors and plain values, which could run code, so a training here "
+                "has not written it; it is not loaded"
+            ) from error
 
     def remove_checkpoint(self, path: Path | str) -> None:
         Path(path).unlink(missing_ok=True)
