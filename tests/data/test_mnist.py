@@ -113,6 +113,23 @@ def test_missing_files_are_downloaded_once_into_the_other_folder(tmp_path, monke
     assert sorted(path.name for path in data.rglob("*") if path.is_file()) == sorted(mnist._MD5)
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_without_a_network_the_key_and_the_remedy_are_named_and_nothing_is_left(tmp_path, monkeypatch, there):
+    def fetch(root, **_):
+        (Path(root) / "MNIST" / "raw").mkdir(parents=True)
+        raise RuntimeError("Error downloading\nTried here, got: no network")
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", fetch)
+    data = tmp_path / "data"
+    if there:
+        data.mkdir()
+    with pytest.raises(FileNotFoundError, match=r"data\.download=.*data: .*no network.*data\.root") as caught:
+        mnist.MNIST(data, download=data)
+    assert "\n" not in str(caught.value)
+    assert data.exists() == there
+    assert not there or not list(data.iterdir())
+
+
 @pytest.mark.skipif(not REAL, reason="DARKROOM_REAL_DATA is not set")
 def test_the_originals_are_read_as_torchvision_reads_them(tmp_path):
     source = mnist.MNIST(Path(REAL) / "mnist", download=None)

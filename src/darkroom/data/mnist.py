@@ -6,6 +6,7 @@ import logging
 import tempfile
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class MNIST:
         download: folder into which torchvision fetches the files where ``root`` has none; None forbids it.
 
     Raises:
-        FileNotFoundError: some of the files are missing and may not be downloaded.
+        FileNotFoundError: some of the files are missing and may not or cannot be downloaded.
         ValueError: a file is not the original.
     """
 
@@ -105,13 +106,24 @@ def _download(folder: Path) -> Path:
     from torchvision.datasets import MNIST as Torchvision  # slow to import, and seldom wanted
 
     _log.warning("downloading MNIST into %s", folder)
+    new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as fresh:
-        Torchvision(fresh, download=True)
-        raw = folder / "MNIST" / "raw"
-        raw.mkdir(parents=True, exist_ok=True)
-        for name in _MD5:
-            (Path(fresh) / "MNIST" / "raw" / name).replace(raw / name)
+    raw = folder / "MNIST" / "raw"
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as fresh:
+            Torchvision(fresh, download=True)
+            raw.mkdir(parents=True, exist_ok=True)
+            for name in _MD5:
+                (Path(fresh) / "MNIST" / "raw" / name).replace(raw / name)
+    except (OSError, RuntimeError) as fault:  # no network, a wrong sum
+        if new:
+            with suppress(OSError):  # another process fetches into it
+                folder.rmdir()
+        reason = " ".join(str(fault).split())[:200]
+        raise FileNotFoundError(
+            f"data.download={folder}: MNIST is not there and could not be fetched ({reason}); fetch its four files "
+            "elsewhere and give their folder as data.root"
+        ) from fault
     return raw
 
 
