@@ -23,6 +23,13 @@ def test_closed_forms():
     assert inception_score(halves, splits=1).mean == pytest.approx(1.4449348, abs=1e-7)
 
 
+def test_logits_that_are_not_finite_are_refused():
+    logits = LOGITS.clone()
+    logits[0, 0] = float("inf")
+    with pytest.raises(ValueError, match="1 of 1003 rows of features are not finite"):
+        inception_score(logits)
+
+
 def test_more_splits_than_samples_are_refused():
     with pytest.raises(ValueError, match="3 samples do not fall into 10 splits"):
         inception_score(LOGITS[:3])

@@ -34,6 +34,15 @@ def test_subsets_larger_than_a_set_are_refused():
         kid_of_all_pairs(GENERATED[:1], REFERENCE)
 
 
+def test_a_feature_that_is_not_finite_is_refused():
+    rows = GENERATED.clone()
+    rows[[3, 1400], 4] = math.nan
+    for number in (kid, kid_of_all_pairs, cmmd):
+        for sets in ((rows, REFERENCE), (REFERENCE, rows)):
+            with pytest.raises(ValueError, match="2 of 1500 rows of features are not finite"):
+                number(*sets)
+
+
 def test_cmmd_has_its_reference_value_and_its_closed_form():
     found = cmmd(rows_of_length_1(GENERATED[:500]), rows_of_length_1(REFERENCE[:600]))
     assert found == pytest.approx(0.0388281500, abs=5e-10)

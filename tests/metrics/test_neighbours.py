@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from references import GENERATED, REFERENCE
@@ -44,6 +46,23 @@ def test_a_set_of_copies_is_all_inside_and_one_mode_alone_covers_little():
     one = REFERENCE[:1].repeat(500, 1) + 1e-3 * GENERATED[:500]
     found = neighbours(one, REFERENCE, k=5, closed=False)
     assert found.precision > 0.95 and found.coverage < 0.02
+
+
+def test_equal_rows_are_at_no_distance_however_rounding_has_it():
+    rows = REFERENCE[:300].double().exp().repeat(4, 1)
+    assert bool((radii(rows, 3) == 0).all()) and bool((radii(rows, 4) > 0).all())
+    found = neighbours(rows, rows[:300], k=3, closed=True)
+    assert (found.precision, found.recall) == (1, 1)
+    assert neighbours(rows[:300], rows, k=3, closed=False).containments == 0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_feature_that_is_not_finite_is_refused(bad):
+    rows = GENERATED[:50].clone()
+    rows[3, 4] = bad
+    for sets in ((rows, REFERENCE), (REFERENCE, rows)):
+        with pytest.raises(ValueError, match="1 of 50 rows of features are not finite"):
+            neighbours(*sets, k=3, closed=True)
 
 
 def test_fewer_features_than_neighbours_are_refused():

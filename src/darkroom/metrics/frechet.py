@@ -40,7 +40,7 @@ def _trace_of_root(a: Moments, b: Moments) -> Float[Tensor, ""]:
 def _rank(of: Moments) -> int:
     """At most: around their mean, n rows have n - 1 directions."""
     width = len(of.mean)
-    return width if of.n is None else min(width, of.n - 1)
+    return width if of.n is None else min(width, max(1, of.n - 1))
 
 
 def _cholesky(of: Moments) -> Float[Tensor, "d r"] | None:

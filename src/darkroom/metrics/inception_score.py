@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darkroom.metrics.rows import require_finite
+
 
 class Score(NamedTuple):
     """Over splits; the std is with n."""
@@ -20,8 +22,9 @@ def inception_score(logits: Float[Tensor, "n classes"], *, splits: int = 10, shu
     """exp of the mean KL(p(y | x), mean p(y)) of each split, in float64; shuffled and cut as torch-fidelity does.
 
     Without a shuffle (None) samples sorted by class give a score near 1. Raises ValueError for more splits than there
-    are samples.
+    are samples, and for logits that are not finite.
     """
+    require_finite(logits)
     if not 1 <= splits <= len(logits):
         raise ValueError(f"inception_score: {len(logits)} samples do not fall into {splits} splits; give splits=1")
     if shuffle_seed is not None:

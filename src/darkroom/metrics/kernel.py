@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darkroom.metrics.rows import require_finite
+
 _TILE = 1024  # rows of either set at once
 _BANDWIDTH = 10.0  # sigma of CMMD's Gaussian kernel
 _SCALE = 1000.0  # CMMD is told in thousandths
@@ -35,8 +37,9 @@ def kid(
 ) -> Spread:
     """Unbiased MMD^2 with the kernel (x . y / d + 1)^3, over random subsets drawn as torch-fidelity draws them.
 
-    Below 0 is a valid answer. Raises ValueError for subsets larger than a set.
+    Below 0 is a valid answer. Raises ValueError for subsets larger than a set, and as :func:`kid_of_all_pairs`.
     """
+    require_finite(generated, reference)
     if size > min(len(generated), len(reference)):
         raise ValueError(
             f"kid: subsets of {size} want as many features of both sets, not {len(generated)} and {len(reference)}; "
@@ -52,7 +55,11 @@ def kid(
 
 
 def kid_of_all_pairs(generated: Float[Tensor, "m d"], reference: Float[Tensor, "n d"]) -> float:
-    """One unbiased estimate over all pairs: nothing random in it. Raises ValueError for fewer than two rows."""
+    """One unbiased estimate over all pairs: nothing random in it.
+
+    Raises ValueError for fewer than two rows, and for one that is not finite.
+    """
+    require_finite(generated, reference)
     for rows in (generated, reference):
         if len(rows) < 2:
             raise ValueError(f"kid: {len(rows)} features have no pairs; give at least two pictures")
@@ -63,8 +70,10 @@ def kid_of_all_pairs(generated: Float[Tensor, "m d"], reference: Float[Tensor, "
 def cmmd(generated: Float[Tensor, "m d"], reference: Float[Tensor, "n d"]) -> float:
     """1000 times the biased MMD^2 with the kernel exp(-|x - y|^2 / 200), over rows of length 1 (CLIP's projections).
 
-    Sums 1 - k rather than k, which lies within 2 % of 1. Raises ValueError where rows are not of length 1.
+    Sums 1 - k rather than k, which lies within 2 % of 1. Raises ValueError where rows are not of length 1
+    or not finite.
     """
+    require_finite(generated, reference)
     x, y = generated.double(), reference.double()
     for rows in (x, y):
         if bool(((rows.norm(dim=1) - 1).abs() > 1e-3).any()):

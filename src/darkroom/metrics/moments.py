@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darkroom.metrics.rows import require_finite
+
 _CHUNK = 256  # rows folded at once; a part of a protocol, since it decides the order of sums
 
 
@@ -33,11 +35,7 @@ class MomentSums:
 
     def update(self, features: Float[Tensor, "b d"]) -> None:
         """Adds rows. Raises ValueError where one is not finite: no distance would tell."""
-        if not bool(features.isfinite().all()):
-            bad = int((~features.isfinite().all(dim=1)).sum())
-            raise ValueError(
-                f"{bad} of {len(features)} rows of features are not finite; look at the pictures and the extractor"
-            )
+        require_finite(features)
         self._waiting.append(features.double())
         while sum(map(len, self._waiting)) >= _CHUNK:
             rows = torch.cat(self._waiting)

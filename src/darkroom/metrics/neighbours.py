@@ -6,12 +6,23 @@ what it copies. A ball reaches from a feature to its k-th nearest other one of t
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
+from darkroom.metrics.rows import require_finite
+
 _TILE = 1024  # rows of either set at once
+_ROUNDING = 1e-13  # of the sum of two rows' squares: rounding leaves 1e-14, and a last digit of float32 is 3e-15
+
+
+class Nearest(NamedTuple):
+    """Of each row of one set the nearest row of another: its place, the first among equals, and its distance."""
+
+    index: Int64[Tensor, " m"]
+    distance: Float[Tensor, " m"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,9 @@ def neighbours(generated: Float[Tensor, "m d"], reference: Float[Tensor, "n d"],
     """``closed``: what lies on a ball's border is inside, as precision and recall have it (with k = 3); density and
     coverage have it outside (with k = 5).
 
-    Raises ValueError for fewer than k + 1 features.
+    Raises ValueError for fewer than k + 1 features, and for one that is not finite.
     """
+    require_finite(generated, reference)
     x, y = generated.double(), reference.double()
     for each in (x, y):
         if len(each) <= k:
@@ -98,12 +110,34 @@ def radii(features: Float[Tensor, "n d"], k: int) -> Float[Tensor, " n"]:
     return torch.cat(nearest)
 
 
+def nearest(features: Float[Tensor, "m d"], among: Float[Tensor, "n d"]) -> Nearest:
+    """Raises ValueError where there is none to choose, or one that is not finite."""
+    require_finite(features, among)
+    if not len(among):
+        raise ValueError("neighbours: there are no features to choose the nearest of; give at least one picture")
+    found = []
+    for rows in features.split(_TILE):
+        x = rows.double()
+        least = torch.full((len(x),), torch.inf, dtype=torch.float64, device=x.device)
+        index = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        for start in range(0, len(among), _TILE):
+            closest = _squares(x, among[start : start + _TILE].double()).min(dim=1)
+            closer = closest.values < least
+            least = torch.where(closer, closest.values, least)
+            index = torch.where(closer, closest.indices + start, index)
+        found.append(Nearest(index, least.sqrt()))
+    return Nearest(torch.cat([each.index for each in found]), torch.cat([each.distance for each in found]))
+
+
 def _within(distance: Tensor, radius: Tensor, closed: bool) -> Tensor:
     return distance <= radius if closed else distance < radius
 
 
 def _squares(x: Tensor, y: Tensor) -> Tensor:
-    return (x.square().sum(dim=1)[:, None] + y.square().sum(dim=1) - 2 * x @ y.T).clamp(min=0)
+    """Squared distances; of what rounding leaves of them where rows are equal, 0."""
+    lengths = x.square().sum(dim=1)[:, None] + y.square().sum(dim=1)
+    squares = torch.addmm(lengths, x, y.T, alpha=-2)
+    return squares.masked_fill_(squares <= _ROUNDING * lengths, 0)
 
 
 def _tiles(m: int, n: int) -> Iterator[tuple[slice, slice]]:
