@@ -17,7 +17,7 @@ from darkroom.commands.console import console, progress
 from darkroom.commands.load import device
 from darkroom.data.plain_folder import PlainFolder
 from darkroom.files import write_text
-from darkroom.metrics.distances import FAMILIES, FEW, Sets
+from darkroom.metrics.distances import FAMILIES, FEW, Sets, refuse_impossible
 from darkroom.metrics.extractor import MICRO_BATCH, FeatureExtractor
 from darkroom.metrics.moments import moments
 from darkroom.metrics.protocol import differences, protocol_id
@@ -34,6 +34,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     with one line for what only pictures and weights tell.
     """
     extractor: FeatureExtractor = build(config.extractor).to(device())
+    refuse_impossible(config.metrics, extractor)
     reference, facts = reference_of(config, extractor)
     protocol = {"extractor": extractor.protocol, "reference": facts}
     if config.statistics_out is not None:
@@ -42,7 +43,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     if config.generated is None:
         return {}
     folder = PlainFolder(Path(config.generated), extractor.prepare)
-    sets = Sets(features_of(extractor, folder, "generated"), reference, protocol, config.kid_size)
+    sets = Sets(features_of(extractor, folder, "generated"), reference, protocol, config.kid_size, extractor)
     warn_of_few({"generated": len(folder), "the reference": reference.moments.n})
     found: dict[str, Any] = {}
     for family in config.metrics:

@@ -2,21 +2,36 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from darkroom.metrics.agreement import wilson
+from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.metrics.frechet import frechet_distance
-from darkroom.metrics.kernel import kid
+from darkroom.metrics.frechet_error import frechet_sd
+from darkroom.metrics.inception_score import inception_score
+from darkroom.metrics.kernel import cmmd, kid, kid_of_all_pairs
 from darkroom.metrics.moments import moments
 from darkroom.metrics.neighbours import Neighbours, neighbours
 from darkroom.metrics.protocol import measured
 from darkroom.metrics.statistics_file import Statistics
+from darkroom.metrics.titles import title
 
 FEW = 2048  # samples below which a distance tells their number rather than their quality
-_SUBSETS = 100  # of KID
+_SUBSETS, _KID_SIZE = 100, 1000  # of KID, as most have them
 _PRECISION_K, _COVERAGE_K = 3, 5  # Kynkaanniemi et al. 2019, Naeem et al. 2020
+_SPLITS = (10, 1)  # of the Inception score: as it was published, and without the noise that splitting adds
+_BLOCKS, _IN_A_BLOCK = 10, 10  # of both sets, for a kernel distance's error, and the fewest pictures of each
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """An extractor whose features a classifier reads."""
+
+    def logits(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n classes"]: ...
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,9 @@ class Sets:
     generated: Float[Tensor, "m d"]
     reference: Statistics
     protocol: Mapping[str, Any]
-    kid_size: int  # pictures of each of KID's subsets
+    kid_size: int | None  # pictures of each of KID's subsets; None: 1000, or as many as the smaller set has
+    extractor: FeatureExtractor
+    errors: bool = True  # whether numbers come with theirs, which may take longer than they do
 
     @property
     def reference_features(self) -> Float[Tensor, "n d"]:
@@ -35,46 +52,105 @@ class Sets:
             raise ValueError("reference: holds mean and covariance alone, which give metrics=[fd] and no other")
         return self.reference.features
 
-    @property
-    def extractor(self) -> str:
-        return self.protocol["extractor"]["name"]
+    def title(self, distance: str) -> str:
+        return title(distance, self.extractor)
 
     def number(self, value: float, metric: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
-        """A number of these sets."""
+        """A number of these sets; facts that are None are not told."""
         sizes = {"m": len(self.generated), "n": self.reference.moments.n}
-        return measured(value, {"metric": dict(metric), **sizes, **self.protocol}, **facts)
+        told = {name: fact for name, fact in facts.items() if fact is not None}
+        return measured(value, {"metric": dict(metric), **sizes, **self.protocol}, **told)
+
+
+def refuse_impossible(families: Sequence[str], extractor: FeatureExtractor) -> None:
+    """Raises ValueError, before anything is computed, for a family that has no number by these features."""
+    if "inception_score" in families and not isinstance(extractor, Classifier):
+        raise ValueError(
+            f"metrics: inception_score wants the logits of a classifier, and {extractor.name} gives features alone; "
+            "give extractor=inception, or leave it out"
+        )
 
 
 def frechet(sets: Sets) -> dict[str, Any]:
-    """``fd_<extractor>``; what rounding put below 0 is told as 0, and as ``raw``."""
+    """``fd_<extractor>`` or ``fid``; what rounding put below 0 is told as 0, and as ``raw``; ``sd`` is its error."""
     value = frechet_distance(moments(sets.generated), sets.reference.moments)
-    return {f"fd_{sets.extractor}": sets.number(max(0.0, value), {"name": "frechet", "ddof": 1}, raw=value)}
+    sd = frechet_sd(sets.generated, sets.reference.moments) if sets.errors else None
+    return {sets.title("fd"): sets.number(max(0.0, value), {"name": "frechet", "ddof": 1}, raw=value, sd=sd)}
 
 
 def kernel(sets: Sets) -> dict[str, Any]:
-    """``kid_<extractor>``; ``std`` is over subsets and no error of the mean."""
-    value = kid(sets.generated, sets.reference_features, subsets=_SUBSETS, size=sets.kid_size)
-    metric = {"name": "kid", "kernel": "cubic", "subsets": _SUBSETS, "subset_size": sets.kid_size, "seed": 2020}
-    return {f"kid_{sets.extractor}": sets.number(value.mean, metric, std=value.std)}
+    """``kid_<extractor>`` or ``kid``; ``std`` is over its subsets and no error of the mean, ``sd`` is one."""
+    size = sets.kid_size or min(_KID_SIZE, len(sets.generated), len(sets.reference_features))
+    value = kid(sets.generated, sets.reference_features, subsets=_SUBSETS, size=size)
+    metric = {"name": "kid", "kernel": "cubic", "subsets": _SUBSETS, "subset_size": size, "seed": 2020}
+    sd = _sd_of_blocks(kid_of_all_pairs, sets.generated, sets.reference_features, sets.errors)
+    return {sets.title("kid"): sets.number(value.mean, metric, std=value.std, sd=sd)}
+
+
+def unit_kernel(sets: Sets) -> dict[str, Any]:
+    """``cmmd_<extractor>``, or ``cmmd`` by the CLIP that it is defined by; of features brought to length 1."""
+    x, y = (F.normalize(rows.double(), dim=1) for rows in (sets.generated, sets.reference_features))
+    metric = {"name": "cmmd", "kernel": "gaussian", "sigma": 10, "estimator": "biased", "normalised": True}
+    sd = _sd_of_blocks(cmmd, x, y, sets.errors)
+    return {sets.title("cmmd"): sets.number(cmmd(x, y), metric, sd=sd)}
+
+
+def inception(sets: Sets) -> dict[str, Any]:
+    """``inception_score`` in ten splits of all pictures, ``inception_score_1`` in one; the reference decides neither.
+
+    ``std`` is over splits and no error. Raises ValueError as :func:`refuse_impossible` does, and for fewer pictures.
+    """
+    refuse_impossible(["inception_score"], sets.extractor)
+    assert isinstance(sets.extractor, Classifier)
+    logits = sets.extractor.logits(sets.generated)
+    answer = {}
+    for splits in _SPLITS:
+        score = inception_score(logits, splits=splits)
+        metric = {"name": "inception_score", "splits": splits, "shuffle_seed": 2020}
+        protocol = {"metric": metric, "m": len(logits), "extractor": sets.protocol["extractor"]}
+        name = sets.title("inception_score") + ("" if splits == _SPLITS[0] else f"_{splits}")
+        answer[name] = measured(score.mean, protocol, **({"std": score.std} if splits > 1 else {}))
+    return answer
 
 
 def precision_recall(sets: Sets) -> dict[str, Any]:
     """``precision`` and ``recall``: of generated pictures inside the reference's balls, and the other way round."""
     found = neighbours(sets.generated, sets.reference_features, k=_PRECISION_K, closed=True)
-    return _shares(sets, found, ("precision", "recall"), closed=True)
+    trials = {"precision": (found.inside_reference, found.m), "recall": (found.inside_generated, found.n)}
+    return _shares(sets, found, trials, closed=True)
 
 
 def density_coverage(sets: Sets) -> dict[str, Any]:
     """``density`` and ``coverage`` of the reference's balls."""
     found = neighbours(sets.generated, sets.reference_features, k=_COVERAGE_K, closed=False)
-    return _shares(sets, found, ("density", "coverage"), closed=False)
+    return _shares(sets, found, {"density": None, "coverage": (found.visited, found.n)}, closed=False)
 
 
-def _shares(sets: Sets, found: Neighbours, names: Sequence[str], *, closed: bool) -> dict[str, Any]:
-    return {
-        name: sets.number(getattr(found, name), {"name": name, "k": found.k, "closed": closed}, counts=found.counts)
-        for name in names
-    }
+def _shares(
+    sets: Sets, found: Neighbours, trials: Mapping[str, tuple[int, int] | None], *, closed: bool
+) -> dict[str, Any]:
+    """Each with Wilson's 95 % ``interval`` where it is a share, as if pictures did not depend on each other."""
+    answer = {}
+    for name, trial in trials.items():
+        interval = None if trial is None else list(wilson(*trial))
+        metric = {"name": name, "k": found.k, "closed": closed}
+        answer[name] = sets.number(getattr(found, name), metric, counts=found.counts, interval=interval)
+    return answer
+
+
+def _sd_of_blocks(
+    distance: Callable[[Tensor, Tensor], float], generated: Tensor, reference: Tensor, wanted: bool
+) -> float | None:
+    """Of a distance over ten disjoint blocks of both sets (evaluation.md 7); None where these would be too small.
+
+    Every tenth row makes a block, since folders often come sorted by what is on their pictures. Between sets of nearly
+    one law the answer is too large rather than too small: there the error of a distance falls faster than with roots.
+    """
+    if not wanted or min(len(generated), len(reference)) < _BLOCKS * _IN_A_BLOCK:
+        return None
+    values = [distance(generated[i::_BLOCKS], reference[i::_BLOCKS]) for i in range(_BLOCKS)]
+    mean = sum(values) / _BLOCKS
+    return (sum((each - mean) ** 2 for each in values) / (_BLOCKS - 1) / _BLOCKS) ** 0.5
 
 
 FAMILIES: dict[str, Callable[[Sets], dict[str, Any]]] = {
@@ -82,4 +158,6 @@ FAMILIES: dict[str, Callable[[Sets], dict[str, Any]]] = {
     "kid": kernel,
     "precision_recall": precision_recall,
     "density_coverage": density_coverage,
+    "inception_score": inception,
+    "cmmd": unit_kernel,
 }

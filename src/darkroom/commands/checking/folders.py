@@ -9,7 +9,8 @@ from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.paths import exists, is_folder
 from darkroom.commands.checking.spelling import meant
 
-FAMILIES = ("fd", "kid", "precision_recall", "density_coverage")  # darkroom.metrics.distances has them
+# as darkroom.metrics.distances has them
+FAMILIES = ("fd", "kid", "precision_recall", "density_coverage", "inception_score", "cmmd")
 
 
 def distance_faults(composition: Composition) -> Iterator[str]:

@@ -1,0 +1,45 @@
+"""How far a Frechet distance would move with other samples, without drawing any: its first-order error.
+
+The distance is smooth in mean and covariance of the generated features, so its standard error is that of the mean of
+what each sample contributes to it (the infinitesimal jackknife, Efron 1982). It costs as much as a few distances, where
+a bootstrap wants 200, and is nearer to the spread over fresh sets where these have hardly more samples than features.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from darkroom.metrics.moments import Moments, moments
+
+_NONE = 1e-9  # of the largest eigenvalue: directions that rounding makes up
+_ROWS = 4096  # contributions computed at once
+
+
+def frechet_sd(generated: Float[Tensor, "m d"], reference: Moments) -> float | None:
+    """Standard deviation of the distance over sets of ``m`` samples, with the reference fixed; not its bias.
+
+    None where the samples do not span all directions of the reference, as fewer samples than features never do: the
+    distance then is no smooth function of them.
+    """
+    own = moments(generated)
+    factor = _factor(reference.covariance)
+    eigenvalues, vectors = torch.linalg.eigh(factor.T @ own.covariance @ factor)
+    if not eigenvalues[0] > _NONE * eigenvalues[-1]:
+        return None
+    turned = factor @ vectors  # with it, d tr (S_r S)^(1/2) = tr(T dS) / 2 for T = turned diag(1 / roots) turned'
+    transport = turned / eigenvalues.sqrt() @ turned.T
+    quadratic = torch.eye(len(own.mean), dtype=torch.float64) - transport
+    linear = 2 * (own.mean - reference.mean)
+    parts = [_contributions(rows.double() - own.mean, linear, quadratic) for rows in generated.split(_ROWS)]
+    return float(torch.cat(parts).std() / len(generated) ** 0.5)
+
+
+def _contributions(centred: Tensor, linear: Tensor, quadratic: Tensor) -> Float[Tensor, " b"]:
+    return centred @ linear + ((centred @ quadratic) * centred).sum(dim=1)
+
+
+def _factor(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d r"]:
+    """F with F F' = the covariance, with as many columns as it has directions."""
+    eigenvalues, vectors = torch.linalg.eigh(covariance)
+    there = eigenvalues > _NONE * eigenvalues[-1]
+    return vectors[:, there] * eigenvalues[there].sqrt()
