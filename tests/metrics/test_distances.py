@@ -60,7 +60,7 @@ def test_an_inception_score_of_features_alone_is_refused_before_any_is_computed(
 def test_errors_stand_beside_the_numbers_where_they_are_wanted_and_known():
     whole = found("fd", "kid", "cmmd")
     assert whole["fd_x"]["sd"] == pytest.approx(0.19887, abs=1e-4)
-    assert all(0 < whole[name]["sd"] for name in ("kid_x", "cmmd_x"))
+    assert all(whole[name]["sd"] > 0 for name in ("kid_x", "cmmd_x"))
     assert not any("sd" in number for number in found("fd", "kid", "cmmd", errors=False).values())
     assert "sd" not in found("fd", generated=GENERATED[:60])["fd_x"]  # fewer than features
 

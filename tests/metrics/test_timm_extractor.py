@@ -44,9 +44,7 @@ def test_features_are_timms_own(tmp_path, model, size):
 def test_what_timm_does_not_have_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"extractor\.model=vit_9: timm has none"):
         TimmExtractor(name="x", model="vit_9", weights="none")
-    with pytest.raises(
-        ValueError, match=r"extractor\.size=96: mixer_s32_224 takes pictures of its own"
-    ):
+    with pytest.raises(ValueError, match=r"extractor\.size=96: mixer_s32_224 takes pictures of its own"):
         TimmExtractor(name="x", model="mixer_s32_224", weights="none", size=96)
     with pytest.raises(ValueError, match=r"extractor\.weights=.*weights\.pth: has no "):
         TimmExtractor(name="x", model=VIT, weights=saved(CONVOLUTIONS, tmp_path / "weights.pth"))

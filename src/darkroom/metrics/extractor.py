@@ -35,7 +35,9 @@ class FeatureExtractor(Protocol):
 
 def features(extractor: FeatureExtractor, batches: Iterable[UInt8[Tensor, "_ 3 _ _"]]) -> Float[Tensor, "n d"]:
     """Of all pictures, in order."""
-    return torch.cat([extractor(torch.stack(list(in_threads(extractor.prepare, list(batch.cpu()))))) for batch in batches])
+    return torch.cat(
+        [extractor(torch.stack(list(in_threads(extractor.prepare, list(batch.cpu()))))) for batch in batches]
+    )
 
 
 def in_micro_batches(
