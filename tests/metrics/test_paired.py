@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pairs import reference_pairs
 from PIL import Image
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.utilities import dim_zero_sum
@@ -15,15 +16,7 @@ from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip, psnr,
 
 @pytest.fixture(scope="module")
 def pairs():
-    """The pictures of evaluation.md 8.4."""
-    rs = np.random.RandomState(33)  # the reference's frozen stream
-    base = rs.randint(0, 256, size=(4, 3, 24, 24), dtype=np.int64)
-    picture = np.kron(base, np.ones((8, 8), dtype=np.int64))
-    noise = rs.randint(-100, 101, size=picture.shape, dtype=np.int64)
-    strength = np.array([2, 8, 20, 50])[:, None, None, None]
-    reconstruction = np.clip(picture + (noise * strength) // 100, 0, 255)
-    assert (picture.sum(), reconstruction.sum()) == (57110592, 56921311)
-    return torch.from_numpy(picture.astype(np.uint8)), torch.from_numpy(reconstruction.astype(np.uint8))
+    return reference_pairs()
 
 
 def pictures(n: int, side: int, seed: int = 0) -> torch.Tensor:
