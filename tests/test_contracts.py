@@ -63,7 +63,7 @@ def numbers(n=2):
     return {name: torch.arange(n) for name in ("index", "epoch", "place")}
 
 
-def test_a_batch_moves_with_everything_in_it():
+def test_a_batch_moves_with_everything_that_is_computed_with():
     prompts = Prompts(label=torch.tensor([1, 2]), caption=("a", "b"))
     pictures = Batch(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), **numbers(), step=5, prompts=prompts)
     latents = LatentBatch(
@@ -71,12 +71,22 @@ def test_a_batch_moves_with_everything_in_it():
     )
     condition = Condition(tokens=torch.zeros(2, 3, 4), mask=torch.ones(2, 3, dtype=torch.bool))
     moved = [thing.to("meta") for thing in (pictures, latents, condition)]
-    assert moved[0].image.is_meta and moved[0].prompts.label.is_meta and moved[0].index.is_meta
+    assert moved[0].image.is_meta and moved[0].prompts.label.is_meta
     assert moved[1].posterior.mean.is_meta and moved[1].posterior.std.is_meta
     assert moved[2].tokens.is_meta and moved[2].mask.is_meta and moved[2].vector is None
     assert (moved[0].step, moved[0].prompts.caption, len(moved[1])) == (5, ("a", "b"), 2)
     assert not pictures.image.is_meta  # a copy
     assert torch.equal(replace(pictures, step=6).picture, -torch.ones(2, 3, 4, 4))
+
+
+def test_what_keys_are_made_of_stays_on_the_host():
+    prompts = Prompts()
+    pictures = Batch(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), **numbers(), step=5, prompts=prompts)
+    latents = LatentBatch(
+        Posterior(torch.zeros(2, 4, 1, 1), torch.ones(2, 4, 1, 1)), **numbers(), step=5, prompts=prompts
+    )
+    for moved in (pictures.to("meta"), latents.to("meta")):
+        assert [moved.index.tolist(), moved.epoch.tolist(), moved.place.tolist()] == [[0, 1]] * 3
 
 
 def test_prompts_count_their_labels_or_captions():

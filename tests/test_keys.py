@@ -86,6 +86,18 @@ def test_no_keys_give_an_empty_draw():
     assert of([]).normal((3,)).shape == (0, 3)
 
 
+def test_a_draw_waits_for_no_device(monkeypatch):
+    waits, move = [], torch.Tensor.to
+
+    def recorded(tensor, *args, non_blocking=False, **options):
+        waits.append(not non_blocking)
+        return move(tensor, *args, non_blocking=non_blocking, **options)
+
+    monkeypatch.setattr(torch.Tensor, "to", recorded)
+    of(range(4)).normal()
+    assert waits == [False]
+
+
 def test_drawing_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
     of(range(4)).normal((2,)), permutation(10, seed=0, purpose="shuffle")

@@ -7,7 +7,7 @@ A picture is RGB; as uint8 it lies in 0..255, as float in [-1, 1]. t lies in [0,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -18,11 +18,16 @@ from darkroom.keys import Keys
 Self = TypeVar("Self", bound="_Movable")
 
 
+_VISIT = frozenset({"index", "epoch", "place"})  # keys are made of them on the host: a GPU's would be waited for
+
+
 class _Movable:
     """A frozen dataclass whose tensors move together; Lightning calls ``to`` when it moves a batch."""
 
+    _on_host: ClassVar[frozenset[str]] = frozenset()  # fields that stay where they are
+
     def to(self: Self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """A copy with every tensor on ``device``."""
+        """A copy with every tensor on ``device``, but for those of the host."""
         return self._map(lambda part: part.to(device, non_blocking=non_blocking))
 
     def pin_memory(self: Self) -> Self:
@@ -30,7 +35,8 @@ class _Movable:
         return self._map(lambda part: part.pin_memory())
 
     def _map(self: Self, function: Callable[[Any], Any]) -> Self:
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        names = {field.name for field in fields(self)} - self._on_host  # type: ignore[arg-type]
+        parts = {name: getattr(self, name) for name in names}
         moved = {name: function(part) for name, part in parts.items() if isinstance(part, (Tensor, _Movable))}
         return replace(self, **moved)  # type: ignore[type-var]
 
@@ -61,6 +67,8 @@ class Prompts(_Movable):
 class Batch(_Movable):
     """Pictures as they come from a data set: uint8 over the wire, floats on the device."""
 
+    _on_host: ClassVar[frozenset[str]] = _VISIT
+
     image: UInt8[Tensor, "b 3 H W"]
     index: Int64[Tensor, " b"]
     epoch: Int64[Tensor, " b"]
@@ -80,6 +88,8 @@ class Batch(_Movable):
 @dataclass(frozen=True)
 class LatentBatch(_Movable):
     """Cached posteriors of the first stage, normalised, in place of the pictures."""
+
+    _on_host: ClassVar[frozenset[str]] = _VISIT
 
     posterior: "Posterior"
     index: Int64[Tensor, " b"]

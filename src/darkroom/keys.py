@@ -75,7 +75,8 @@ class Keys:
 
     def _philox_keys(self, ndim: int) -> Tensor:
         pairs = np.stack([self.words, np.zeros_like(self.words)], axis=-1)  # (seed, offset)
-        return torch.from_numpy(pairs).to(self.device).view(-1, *[1] * (ndim - 1), 2)
+        moved = torch.from_numpy(pairs).to(self.device, non_blocking=True)  # else the host would wait for a GPU
+        return moved.view(-1, *[1] * (ndim - 1), 2)
 
 
 def keys(*, seed: int, purpose: str, step: int = 0, places: Iterable[int] | np.ndarray | Tensor) -> Keys:
