@@ -1,11 +1,13 @@
 import errno
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from darkroom import files
 from darkroom.commands.faults import line
 from darkroom.files import replacing, sweep, write_text
 
@@ -68,3 +70,19 @@ def test_drafts_of_killed_processes_are_swept_away_and_nothing_else(tmp_path):
         "checkpoints",
         "step-00000002.ckpt",
     ]
+
+
+def test_a_draft_that_another_process_renames_meanwhile_is_not_missed(tmp_path, monkeypatch):
+    drafts = [tmp_path / f".{name}.7.tmp" for name in ("first", "second")]
+    for draft in drafts:
+        draft.write_text("")
+
+    def later():
+        for draft in drafts:
+            if draft.exists():
+                draft.rename(tmp_path / draft.name.split(".")[1])
+        return time.time()
+
+    monkeypatch.setattr(files, "time", SimpleNamespace(time=later))
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]

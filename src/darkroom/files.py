@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -35,10 +35,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path, *, seconds: float = 0) -> None:
-    """Removes the drafts in ``folder``, at any depth, that nobody has touched for so long: of killed processes."""
+    """Removes the drafts in ``folder``, at any depth, that nobody has touched for so long: of killed processes.
+
+    One that is gone by then was another process's, and has its place.
+    """
     for draft in list(folder.rglob(f".*{_DRAFT}")):
-        if time.time() - draft.stat().st_mtime >= seconds:
-            _remove(draft)
+        with suppress(FileNotFoundError):
+            if time.time() - draft.stat().st_mtime >= seconds:
+                _remove(draft)
 
 
 @contextmanager
