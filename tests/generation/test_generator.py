@@ -143,6 +143,18 @@ def test_guidance_costs_a_second_pass_where_it_is_on():
 
 def test_guidance_is_the_line_through_both_denoisers():
     """One Euler step from t = 1, where the latent is x0_hat itself."""
+def test_the_null_condition_is_encoded_only_where_guidance_asks_for_it():
+    class Asked(ClassLabel):
+        def forward(self, prompts, drop=None):
+            self.calls = [*getattr(self, "calls", []), drop is not None]
+            return super().forward(prompts, drop)
+
+    for scale, calls in ((1.0, [False]), (3.0, [False, True])):
+        made = generator(Asked(5, 8), scale=scale)
+        drawn(made, labels(4), starts(4))
+        assert made.model.conditioner.calls == calls
+
+
     followed, guided, kept_from = (
         replace(generator(scale=scale), plan=SamplingPlan(sample_euler, uniform, 1)) for scale in (1.0, 3.0, 0.0)
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from jaxtyping import Float, UInt8
@@ -64,15 +65,19 @@ class Generator:
         with self._autocast(device):
             condition = conditioner(prompts)
             conditional = self._autocasting(self.process.denoiser(self.model.network, condition), device)
-            if self.guidance is None or conditioner.spec == ConditionSpec():
-                return conditional
+        if self.guidance is None or conditioner.spec == ConditionSpec():
+            return conditional
+
+        @cache
+        def unconditional() -> Denoiser:
             if negative is None:
                 kept_from = conditioner(prompts, drop=torch.ones(len(prompts), dtype=torch.bool, device=device))
             else:
                 kept_from = conditioner(replace(prompts, caption=(negative,) * len(prompts)))
-        return self.guidance(
-            conditional, self._autocasting(self.process.denoiser(self.model.network, kept_from), device)
-        )
+            return self.process.denoiser(self.model.network, kept_from)
+
+        # encoded when guidance first asks for it: at a scale of 1 it never does
+        return self.guidance(conditional, self._autocasting(lambda x_t, t: unconditional()(x_t, t), device))
 
     def _autocasting(self, denoiser: Denoiser, device: torch.device) -> Denoiser:
         def denoise(x_t: Tensor, t: Tensor) -> Tensor:
