@@ -81,6 +81,20 @@ def test_some_held_out_prompts_put_pairs_that_training_shows_into_a_new_relation
     assert sum(not any(kept_out_pairs()[pair] for pair in one) for one in pairs) > 50
 
 
+def test_a_caption_tells_whether_a_pair_is_new_or_a_relation_alone(source):
+    def kind(text):
+        pairs, triples = _combinations(text)
+        if any(kept_out_pairs()[pair] for pair in pairs):
+            return "pair"
+        return "triple" if any(kept_out_triples()[triple] for triple in triples) else None
+
+    captions = (*source.prompts("held_out", 500), *source.prompts("seen", 500))
+    found = list(map(source.kept_out, captions))
+    assert found == list(map(kind, captions))
+    assert set(found[:500]) == {"pair", "triple"}
+    assert not any(found[500:])
+
+
 def test_shapes_keep_clear_of_the_edge_and_of_one_another(source):
     scenes = source.challenge("seen", 2000).scenes
     extent = EXTENT.numpy()[scenes.content.shape] * scenes.radius[..., None]

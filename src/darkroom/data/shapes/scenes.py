@@ -102,6 +102,17 @@ def shows_kept_out(content: Content) -> Bool[np.ndarray, " b"]:
     return pairs | triples.any(axis=1)
 
 
+def kept_out(requirement: Requirement) -> str | None:
+    """What training must not show of a caption: a ``"pair"``, else a ``"triple"`` of pairs that it shows, else None."""
+    colour = np.array([COLOURS.index(wanted.colour) for wanted in requirement.shapes])
+    shape = np.array([SHAPES.index(wanted.shape) for wanted in requirement.shapes])
+    relation = np.array([RELATIONS.index(name) for name in requirement.relations], dtype=np.int64)
+    pair = pair_index(colour, shape)
+    if kept_out_pairs()[pair].any():
+        return "pair"
+    return "triple" if kept_out_triples()[pair[0], relation, pair[1:]].any() else None
+
+
 def draw_content(keys: Keys, max_shapes: int, wanted: Callable[[Content], Bool[np.ndarray, " b"]]) -> Content:
     """Content for each key for which ``wanted`` is true and no (colour, shape) pair comes twice.
 

@@ -16,7 +16,7 @@ from darkroom.data.shapes.agreement import Agreement, agreement
 from darkroom.data.shapes.captions import caption, parse
 from darkroom.data.shapes.judge import read
 from darkroom.data.shapes.render import render
-from darkroom.data.shapes.scenes import MOST, Content, Scenes, draw_content, draw_scenes, shows_kept_out
+from darkroom.data.shapes.scenes import MOST, Content, Scenes, draw_content, draw_scenes, kept_out, shows_kept_out
 from darkroom.keys import Keys, keys
 
 VERSION = "shapes 5"  # a change that alters any picture or caption alters this
@@ -145,6 +145,13 @@ class Shapes:
     def prompts(self, kind: str, n: int, seed: int = 0) -> tuple[str, ...]:
         """The captions of :meth:`challenge`; ``captions.parse`` tells what each requires."""
         return self.challenge(kind, n, seed).captions
+
+    def kept_out(self, caption: str) -> str | None:
+        """``"pair"`` for a caption with a kept-out (colour, shape) pair, ``"triple"`` for one of a new relation alone.
+
+        None for a caption that training may hold. Raises ValueError for one outside of the grammar.
+        """
+        return kept_out(parse(caption))
 
     def judge(self, pictures: UInt8[Tensor, "b 3 H W"], captions: Sequence[str]) -> Verdicts:
         """What :mod:`darkroom.data.shapes.judge` reads in pictures, against what their captions ask for.

@@ -1,0 +1,46 @@
+"""Samples held against their prompts: which shares are reported, and of which samples."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from darkroom.commands.judging import judged_samples
+from darkroom.contracts import Prompts
+from darkroom.data.shapes.source import Shapes
+from darkroom.generation.generator import Generator
+from darkroom.keys import Keys
+
+N = 40
+
+
+class Knowing(Generator):
+    """Draws the real pictures of the captions that it knows, and nothing under others."""
+
+    def __init__(self, known: dict[str, Tensor]):
+        object.__setattr__(self, "known", known)
+
+    def __call__(self, prompts: Prompts, keys: Keys, *, batch_size: int, **_: object) -> Iterator[Tensor]:  # noqa: ARG002
+        nothing = torch.zeros(3, 64, 64, dtype=torch.uint8)
+        yield from torch.stack([self.known.get(text, nothing) for text in prompts.caption]).split(batch_size)
+
+
+@pytest.mark.parametrize(("known", "other"), [("pair", "triple"), ("triple", "pair")])
+def test_what_training_never_showed_is_reported_by_its_kind(known, other, tmp_path):
+    source = Shapes(train_size=1, validation_size=1)
+    challenges = [source.challenge(kind, N) for kind in ("seen", "held_out")]
+    real = {text: picture for each in challenges for text, picture in zip(each.captions, each.pictures, strict=True)}
+    generator = Knowing({text: picture for text, picture in real.items() if source.kept_out(text) in (None, known)})
+
+    config = OmegaConf.create({"n": N, "seed": 0, "batch_size": 16})
+    metrics = judged_samples(source, generator, config, tmp_path / "sheet.png")
+
+    kinds = [source.kept_out(text) for text in source.prompts("held_out", N)]
+    assert metrics["prompt_accuracy"] == 1
+    assert metrics["prompt_accuracy_held_out"] == kinds.count(known) / N
+    assert metrics[f"prompt_accuracy_held_out_new_{known}"] == 1
+    assert metrics[f"prompt_accuracy_held_out_new_{other}"] == 0
+    assert 0 < metrics[f"prompt_accuracy_held_out_new_{other}_high"] < 0.5
+    assert not [name for name in metrics if name.startswith("prompt_accuracy_new")]
