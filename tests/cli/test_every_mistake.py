@@ -151,6 +151,14 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("train", ["resume=runs/foreign"], ["resume=runs/foreign", "hydra:", "train.py has not written it"]),
     ("train", [*A, "optimizer._target_=mylab.Adam"], ["optimizer._target_=mylab.Adam", "packages=[NAME]"]),
     ("train", [*A, "packages=mylab"], ["packages='mylab'", "Sequence[str]"]),
+    # what Lightning can do and a training here cannot
+    ("train", [*A, "trainer.precision=16-mixed"], ["trainer.precision=16-mixed", "32-true", "bf16-mixed"]),
+    ("train", [*A, "trainer.precision=bf16-true"], ["trainer.precision=bf16-true", "bf16-mixed"]),
+    ("train", [*A, "trainer.precision=64"], ["trainer.precision=64", "32-true"]),
+    ("train", [*A, "trainer.num_nodes=2"], ["trainer.num_nodes=2", "one machine"]),
+    ("train", [*A, "trainer.val_check_interval=0.5"], ["trainer.val_check_interval=0.5", "steps", "whole number"]),
+    ("train", [*A, "trainer.val_check_interval=null"], ["trainer.val_check_interval=None", "whole number"]),
+    ("train", [*A, "trainer.accelerator=mps"], ["trainer.accelerator=mps", "cuda or cpu"]),
 ]  # fmt: skip
 
 # What data, weights or Lightning tell, when torch is there; every run is tiny, in case it should begin after all.
@@ -312,6 +320,11 @@ def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(capsys, command, a
 def test_what_the_machine_cannot_do_is_one_line_too(capsys, monkeypatch, argv, words, target, answers):
     monkeypatch.setattr(target, answers)
     one_line(answer(capsys, "train", argv), words)
+
+
+def test_many_trainings_in_place_of_one_are_told_to_whoever_started_them(capsys, monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "8")
+    one_line(answer(capsys, "train", A), ["SLURM_STEP_NUM_TASKS=8", "srun", "-n 1"])
 
 
 def test_several_mistakes_are_a_line_each(capsys):

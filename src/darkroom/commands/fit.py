@@ -47,6 +47,7 @@ def fit(config: DictConfig) -> None:
     interruption = Interruption()
     trainer: Trainer = build(
         config.trainer,
+        accelerator=accelerator(config.trainer),
         val_check_interval=validation_interval(config.trainer),
         callbacks=[*callbacks(config, source), Position(), interruption],
         logger=loggers(config, run),
@@ -78,10 +79,16 @@ def fit(config: DictConfig) -> None:
         close(run, trainer.loggers)
 
 
-def validation_interval(trainer: DictConfig) -> int | float:
-    """``trainer.val_check_interval``, which is in optimizer steps (or a share of the run), as Lightning counts it."""
-    interval = trainer.val_check_interval
-    return interval * trainer.accumulate_grad_batches if isinstance(interval, int) else interval
+def accelerator(trainer: DictConfig) -> str:
+    """``trainer.accelerator``; left to Lightning, ``auto`` may be Apple's, which has no float64 for the keys."""
+    if trainer.accelerator != "auto":
+        return trainer.accelerator
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def validation_interval(trainer: DictConfig) -> int:
+    """``trainer.val_check_interval``, which is in optimizer steps, as Lightning counts it: in batches."""
+    return trainer.val_check_interval * trainer.accumulate_grad_batches
 
 
 def quieten() -> None:

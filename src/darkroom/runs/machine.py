@@ -44,10 +44,8 @@ def _remembered(store: Path) -> dict[str, float]:
 
 
 def compute_dtype(precision: str) -> torch.dtype:
-    """The type of the matrix products under Lightning's ``precision``, such as ``bf16-mixed``."""
-    return {"bf16": torch.bfloat16, "16": torch.float16, "64": torch.float64}.get(
-        precision.split("-")[0], torch.float32
-    )
+    """The type of the matrix products under Lightning's ``precision``, ``bf16-mixed`` or ``32-true``."""
+    return torch.bfloat16 if precision == "bf16-mixed" else torch.float32
 
 
 def peak_memory(device: torch.device) -> int:

@@ -32,6 +32,12 @@ def test_without_a_gpu_auto_takes_the_cpu_and_gpu_is_refused(tmp_path, monkeypat
     assert "trainer.accelerator=cpu" in faults(tmp_path, monkeypatch, 0, "gpu", "auto")[0]
 
 
+@pytest.mark.parametrize("accelerator", ["mps", "tpu"])
+def test_accelerators_without_the_types_of_the_keys_are_refused(tmp_path, monkeypatch, accelerator):
+    [fault] = faults(tmp_path, monkeypatch, 0, accelerator, 1)
+    assert f"trainer.accelerator={accelerator}: " in fault and "give cuda or cpu" in fault
+
+
 def test_the_machine_that_a_launcher_finds_is_not_judged_here(tmp_path, monkeypatch):
     assert faults(tmp_path, monkeypatch, 0, "gpu", 8, ("hydra/launcher=submitit_slurm",)) == []
 

@@ -13,7 +13,8 @@ from darkroom.commands.checking.argv import name
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.spelling import meant
 
-_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+_OTHERS = ("mps", "tpu")  # of Lightning's
 
 
 def device_faults(composition: Composition) -> Iterator[str]:
@@ -22,6 +23,9 @@ def device_faults(composition: Composition) -> Iterator[str]:
     if not isinstance(trainer, DictConfig) or "hydra/launcher" in map(name, composition.overrides):
         return
     accelerator, devices = trainer.get("accelerator"), trainer.get("devices")
+    if accelerator in _OTHERS:
+        yield f"trainer.accelerator={accelerator}: the random numbers want 64-bit types; give cuda or cpu"
+        return
     if isinstance(accelerator, str) and accelerator not in _ACCELERATORS:
         near = meant(accelerator, _ACCELERATORS)
         yield f"trainer.accelerator={accelerator}: no accelerator{near} ({composition.file('trainer.accelerator')})"
@@ -48,10 +52,10 @@ def crowding(config: DictConfig) -> str | None:
 
 
 def gpus() -> int:
-    """How many this machine has."""
+    """How many this machine has that a training can use."""
     import torch
 
-    return torch.cuda.device_count() or int(torch.backends.mps.is_available())
+    return torch.cuda.device_count()
 
 
 def _count(devices: Any) -> int:

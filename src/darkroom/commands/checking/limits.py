@@ -16,6 +16,10 @@ from darkroom.commands.checking.root import LEAST
 _ROOM = 20 * 2**20  # bytes: with less, not even the smallest run could keep its checkpoints
 _NAME = 255  # bytes of a file's name on every usual file system
 
+_REFUSED = (  # of Lightning's precisions: weights and pictures are float32, gradients are clipped unscaled
+    *("16", "16-mixed", "16-true", "bf16-true", "64", "64-true"),
+    *("transformer-engine", "transformer-engine-float16"),
+)
 
 def limit_faults(composition: Composition) -> Iterator[str]:
     """Every value out of its range and every path that leads to the wrong thing, a line each."""
@@ -23,6 +27,8 @@ def limit_faults(composition: Composition) -> Iterator[str]:
     yield from _ranges(composition)
     yield from _divisions(config)
     resumed = _text(config, "resume") is not None  # has its weights, and asks no more for those it began with
+    if _value(config, "trainer._target_") is not None:
+        yield from _of_trainer(composition)
     for key in ("run", "resume") if resumed else ("run", "init"):
         if (path := _text(config, key)) is not None and (fault := run_fault(key, path)):
             yield fault
@@ -82,8 +88,8 @@ def _ranges(composition: Composition) -> Iterator[str]:
 
 
 def _divisions(config: DictConfig) -> Iterator[str]:
-    """The global batch is divided by devices, nodes and accumulation."""
-    names = ("trainer.devices", "trainer.num_nodes", "trainer.accumulate_grad_batches")
+    """The global batch is divided by devices and accumulation."""
+    names = ("trainer.devices", "trainer.accumulate_grad_batches")
     parts = {name: value for name in names if isinstance(value := _value(config, name), int) and value > 0}
     batch, product = _value(config, "batch_size"), 1
     for value in parts.values():
@@ -105,6 +111,24 @@ def _folder(key: str, path: str, remedy: str) -> Iterator[str]:
 
 def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
     place = folder.absolute()
+def _of_trainer(composition: Composition) -> Iterator[str]:
+    """What Lightning takes and a training here cannot do."""
+    config = composition.config
+    precision, nodes, interval = (
+        _value(config, f"trainer.{name}") for name in ("precision", "num_nodes", "val_check_interval")
+    )
+    if str(precision) in _REFUSED:
+        where = composition.file("trainer.precision")
+        yield f"trainer.precision={precision}: a training computes in 32-true or in bf16-mixed ({where})"
+    if isinstance(nodes, int) and nodes > 1:
+        yield f"trainer.num_nodes={nodes}: a training runs on one machine; trainer.devices says on how many of its GPUs"
+    if not isinstance(interval, int) or isinstance(interval, bool):
+        where = composition.file("trainer.val_check_interval")
+        yield f"trainer.val_check_interval={interval}: counts optimizer steps; give a whole number ({where})"
+    if (started := os.environ.get("SLURM_STEP_NUM_TASKS", "1")) != "1":
+        yield f"SLURM_STEP_NUM_TASKS={started}: srun starts as many trainings; give it -n 1, and trainer.devices=N"
+
+
     while not exists(place):
         place = place.parent
     if too_long := [part for part in folder.parts if len(os.fsencode(part)) > _NAME]:
