@@ -132,17 +132,6 @@ def test_without_guidance_the_unconditional_pass_is_left_out(scale):
     assert made.model.network.calls == [4] * 4
 
 
-def test_guidance_costs_a_second_pass_where_it_is_on():
-    made = generator()
-    drawn(made, labels(4), starts(4))
-    assert len(made.model.network.calls) == 8
-    half = generator(interval=(0.0, 0.5))
-    drawn(half, labels(4), starts(4))
-    assert len(half.model.network.calls) == 6  # times 1, .75, .5, .25
-
-
-def test_guidance_is_the_line_through_both_denoisers():
-    """One Euler step from t = 1, where the latent is x0_hat itself."""
 def test_the_null_condition_is_encoded_only_where_guidance_asks_for_it():
     class Asked(ClassLabel):
         def forward(self, prompts, drop=None):
@@ -155,6 +144,17 @@ def test_the_null_condition_is_encoded_only_where_guidance_asks_for_it():
         assert made.model.conditioner.calls == calls
 
 
+def test_guidance_costs_a_second_pass_where_it_is_on():
+    made = generator()
+    drawn(made, labels(4), starts(4))
+    assert len(made.model.network.calls) == 8
+    half = generator(interval=(0.0, 0.5))
+    drawn(half, labels(4), starts(4))
+    assert len(half.model.network.calls) == 6  # times 1, .75, .5, .25
+
+
+def test_guidance_is_the_line_through_both_denoisers():
+    """One Euler step from t = 1, where the latent is x0_hat itself."""
     followed, guided, kept_from = (
         replace(generator(scale=scale), plan=SamplingPlan(sample_euler, uniform, 1)) for scale in (1.0, 3.0, 0.0)
     )

@@ -79,6 +79,7 @@ ACCEPTED = [
     ("both", ["label=Apple", "prompt=a"]),
     ("none", []),
     ("unguided", ["guidance=cfg", "guidance_scale=3"]),
+    ("text", ["prompt=a", "negative_prompt=b", "guidance=cfg", "guidance.scale=1", "guidance_scale=0"]),
     ("lost", ["prompt=a"]),
     ("text", ["out=empty"]),
     ("edm", ["sampler=edm"]),

@@ -15,20 +15,20 @@ from darkroom.commands.checking.root import LEAST
 
 _ROOM = 20 * 2**20  # bytes: with less, not even the smallest run could keep its checkpoints
 _NAME = 255  # bytes of a file's name on every usual file system
-
 _REFUSED = (  # of Lightning's precisions: weights and pictures are float32, gradients are clipped unscaled
     *("16", "16-mixed", "16-true", "bf16-true", "64", "64-true"),
     *("transformer-engine", "transformer-engine-float16"),
 )
+
 
 def limit_faults(composition: Composition) -> Iterator[str]:
     """Every value out of its range and every path that leads to the wrong thing, a line each."""
     config = composition.config
     yield from _ranges(composition)
     yield from _divisions(config)
-    resumed = _text(config, "resume") is not None  # has its weights, and asks no more for those it began with
     if _value(config, "trainer._target_") is not None:
         yield from _of_trainer(composition)
+    resumed = _text(config, "resume") is not None  # has its weights, and asks no more for those it began with
     for key in ("run", "resume") if resumed else ("run", "init"):
         if (path := _text(config, key)) is not None and (fault := run_fault(key, path)):
             yield fault
@@ -100,17 +100,6 @@ def _divisions(config: DictConfig) -> Iterator[str]:
         yield f"batch_size={batch}: is not divided by {terms} = {product}; give batch_size={fits} for example"
 
 
-def _folder(key: str, path: str, remedy: str) -> Iterator[str]:
-    if not exists(path):
-        yield f"{key}={path}: there is no such folder; {remedy}"
-    elif not is_folder(path):
-        yield f"{key}={path}: is a file, not a folder; {remedy}"
-    elif not os.access(path, os.R_OK | os.X_OK):
-        yield f"{key}={path}: may not be read; take the right to (chmod u+rx), or give another folder"
-
-
-def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
-    place = folder.absolute()
 def _of_trainer(composition: Composition) -> Iterator[str]:
     """What Lightning takes and a training here cannot do."""
     config = composition.config
@@ -129,6 +118,17 @@ def _of_trainer(composition: Composition) -> Iterator[str]:
         yield f"SLURM_STEP_NUM_TASKS={started}: srun starts as many trainings; give it -n 1, and trainer.devices=N"
 
 
+def _folder(key: str, path: str, remedy: str) -> Iterator[str]:
+    if not exists(path):
+        yield f"{key}={path}: there is no such folder; {remedy}"
+    elif not is_folder(path):
+        yield f"{key}={path}: is a file, not a folder; {remedy}"
+    elif not os.access(path, os.R_OK | os.X_OK):
+        yield f"{key}={path}: may not be read; take the right to (chmod u+rx), or give another folder"
+
+
+def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
+    place = folder.absolute()
     while not exists(place):
         place = place.parent
     if too_long := [part for part in folder.parts if len(os.fsencode(part)) > _NAME]:

@@ -134,7 +134,8 @@ def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition
     guidance = config.get("guidance") if asked.get("guidance") is None else asked.guidance
     if scale is not None and guidance is None:
         yield f"guidance_scale={scale}: the run was trained without guidance; add guidance=cfg"
-    if asked.get("negative_prompt") is not None and (guidance is None or (scale or guidance.get("scale")) == 1):
+    in_use = guidance.get("scale") if scale is None and guidance is not None else scale
+    if asked.get("negative_prompt") is not None and (guidance is None or in_use == 1):
         yield "negative_prompt: says nothing without guidance; give guidance_scale=3 for example"
 
 
