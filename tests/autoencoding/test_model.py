@@ -53,6 +53,11 @@ def test_keys_draw_a_latent_for_each_picture_and_no_keys_take_the_mean():
         torch.testing.assert_close(model(picture[:2], drawn[:2])[0], sampled[:2], rtol=1e-4, atol=1e-5)
 
 
+def test_a_picture_that_does_not_divide_is_refused_with_the_factor():
+    with pytest.raises(ValueError, match="15 x 15 does not divide by the autoencoder's factor 2"):
+        small()(pictures(1, side=15))
+
+
 def test_parts_that_do_not_fit_are_named():
     wide = Decoder(latent_channels=6, **SMALL)
     with pytest.raises(

@@ -61,5 +61,3 @@ def test_bad_arguments_are_named():
         Encoder(out_channels=4, widths=[8], blocks=[1, 1])
     with pytest.raises(ValueError, match="stem_factor=0"):
         Encoder(out_channels=4, widths=[8], blocks=[1], stem_factor=0)
-    with pytest.raises(ValueError, match="factor 8"):
-        Encoder(out_channels=4, widths=[8, 8], blocks=[0, 0])(picture(12))

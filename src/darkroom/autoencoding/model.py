@@ -71,6 +71,12 @@ class Autoencoder(nn.Module):
         return self.decoder.latent_channels
 
     def encode(self, picture: Float[Tensor, "b 3 H W"]) -> Posterior:
+        """Raises ValueError where a side is not a multiple of ``factor``."""
+        height, width = picture.shape[-2:]
+        if height % self.factor or width % self.factor:
+            raise ValueError(
+                f"a picture of {height} x {width} does not divide by the autoencoder's factor {self.factor}"
+            )
         return self.bottleneck(self.encoder(picture))
 
     def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
