@@ -37,11 +37,25 @@ FILES = {
         logs: logs
         run_id: ???
         """,
-    "stage/autoencoder.yaml": "name: autoencoder\n",
-    "stage/latent_diffusion.yaml": "name: latent_diffusion\nfirst_stage: ${first_stage}\n",
-    "data/shapes.yaml": "resolution: ${resolution}\n",
-    "data/image_folder.yaml": "root: ???  # a folder of pictures\nresolution: ${resolution}\n",
-    "first_stage/artifact.yaml": "path: ???\n",
+    "stage/autoencoder.yaml": """
+        _target_: darkroom.stages.autoencoder.AutoencoderStage
+        name: autoencoder
+        """,
+    "stage/latent_diffusion.yaml": """
+        _target_: darkroom.stages.latent_diffusion.LatentDiffusionStage
+        name: latent_diffusion
+        first_stage: ${first_stage}
+        """,
+    "data/shapes.yaml": """
+        _target_: darkroom.data.shapes.source.Shapes
+        resolution: ${resolution}
+        """,
+    "data/image_folder.yaml": """
+        _target_: darkroom.data.image_folder.ImageFolder
+        root: ???  # a folder of pictures
+        resolution: ${resolution}
+        """,
+    "first_stage/artifact.yaml": "_target_: darkroom.autoencoding.first_stage.load_artifact\npath: ???\n",
     "logger/csv.yaml": "_target_: lightning.pytorch.loggers.CSVLogger\nsave_dir: ${logs}\n",
     "logger/wandb.yaml": """
         _target_: lightning.pytorch.loggers.WandbLogger

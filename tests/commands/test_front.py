@@ -55,6 +55,8 @@ def test_each_job_of_a_sweep_is_a_run(conf, tmp_path):
     assert [each.split("-")[2] for each in ids] == ["small", "small"]
     assert len(set(ids)) == 2
     assert [Path(folder) for _, folder in SEEN] == [tmp_path / "logs" / "autoencoder" / each for each in ids]
+    files = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.parent for path in files} == {Path("logs", "autoencoder", each) for each in ids}
 
 
 def test_a_resumed_run_needs_nothing_but_its_folder(conf, tmp_path):
@@ -121,6 +123,27 @@ def test_without_an_experiment_they_are_listed(conf, tmp_path, capsys):
     assert "second  The stage after it.\n" in said
     assert not list(tmp_path.iterdir())
     assert list(experiments(conf)) == ["second", "small"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["experment=small"], ["experment=small", "did you mean experiment?", "conf/train.yaml"]),
+        (["data=shape", "seed=1"], ["data=shape", "shapes?"]),
+        (["=3"], ["=3", "key=value"]),
+        (["experiment=small", "=3"], ["=3", "key=value"]),
+        (["experiment=small", "--config-name=foo"], ["--config-name=foo", "leave it out"]),
+        (["experiment=small", "--config-dir", "nowhere"], ["--config-dir=nowhere", "leave it out"]),
+        (["experiment=small", "--experimental-rerun", "nowhere"], ["--experimental-rerun=nowhere", "leave it out"]),
+    ],
+)
+def test_a_mistake_is_told_before_the_usage(conf, tmp_path, capsys, argv, words):
+    assert run(conf, *argv) == 2
+    said = capsys.readouterr()
+    [line] = said.err.splitlines()
+    assert all(word in line for word in words), line
+    assert not said.out
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_tells_keys_defaults_and_options(conf, tmp_path, capsys):

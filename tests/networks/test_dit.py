@@ -212,7 +212,7 @@ def test_a_latent_in_channels_last_memory_is_the_same_latent():
 
 
 def test_latents_that_the_patch_does_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"network.patch=2 does not divide latents of 4 x 5"):
+    with pytest.raises(ValueError, match=r"patch=2 of network .* does not divide latents of 4 x 5"):
         small()(draws("latent", 1, 3, 4, 5), torch.zeros(1), condition(1))
 
 

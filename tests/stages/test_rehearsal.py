@@ -17,7 +17,7 @@ WORDS = ConditionSpec(tokens=16, vector=16)
 @pytest.mark.parametrize("network", [SMALL, partial(Framed, inner=SMALL, local_width=8)])
 def test_a_patch_that_does_not_divide_the_latent_is_named(network):
     rehearse(network, (4, 6, 6), WORDS)
-    with pytest.raises(ValueError, match=r"network.patch=3 does not divide latents of 8 x 8"):
+    with pytest.raises(ValueError, match=r"patch=3 of network .*network\.inner.* does not divide latents of 8 x 8"):
         rehearse(network, (4, 8, 8), WORDS)
 
 

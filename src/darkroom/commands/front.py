@@ -12,7 +12,7 @@ import hydra
 from omegaconf import DictConfig
 
 from darkroom.commands.checking.argv import Arguments, name, quoted, read
-from darkroom.commands.checking.check import faults, resumes
+from darkroom.commands.checking.check import faults, idle_faults, resumes
 from darkroom.commands.checking.compose import ERRORS, Space, words
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, run_space
 from darkroom.commands.faults import MISTAKE, report
@@ -29,8 +29,9 @@ def enter(
 ) -> int:
     """Run ``task`` on the config that ``argv`` composes; the exit code, 2 after a mistake.
 
-    ``wants``: keys of which one must be given; without it the usage is printed. ``task`` imports torch itself, and is a
-    function of a module, so that a launcher can send it elsewhere. Flags that only print (``--cfg job``) need no check.
+    ``wants``: keys of which one must be given; without it the usage is printed, unless what is given is faulty.
+    ``task`` imports torch itself, and is a function of a module, so that a launcher can send it elsewhere. Flags that
+    only print (``--cfg job``) need no check.
     """
     try:
         arguments = read(argv)
@@ -42,6 +43,8 @@ def enter(
     except ValueError as error:
         return report([str(error)])
     if not {name(each) for each in arguments.overrides} & set(wants):
+        if found := idle_faults(command, arguments, conf):
+            return report(found)
         print(usage(command, conf))
         return MISTAKE
     if found := faults(command, arguments, conf):

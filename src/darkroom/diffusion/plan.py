@@ -32,9 +32,13 @@ class SamplingPlan:
             raise ValueError(f"sampler.num_steps={self.num_steps}: a sampler takes at least one step")
 
     def check(self, schedule: NoiseSchedule) -> None:
-        """Raises ValueError, naming both, where the sampler or its grid cannot work on ``schedule`` (recipes 4.2)."""
+        """Raises ValueError, naming both, where the sampler or its grid cannot work on ``schedule`` (recipes 4.2).
+
+        What a grid says of its own settings comes up here too, before a training and not in its first samples.
+        """
         require_pair(self.sampler, schedule)
         require_pair(self.grid, schedule)
+        self.grid(self.num_steps, schedule)
 
     def __call__(
         self, denoiser: Denoiser, noise: Float[Tensor, "b ..."], schedule: NoiseSchedule, keys: Keys | None = None

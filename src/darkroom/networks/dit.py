@@ -171,7 +171,8 @@ class DiT(nn.Module):
         b, c, h, w = x.shape
         p = self.patch
         if h % p or w % p:
-            raise ValueError(f"network.patch={p} does not divide latents of {h} x {w}")
+            key = f"patch={p} of network (inside of a frame: network.inner)"
+            raise ValueError(f"{key} does not divide latents of {h} x {w}")
         return x.view(b, c, h // p, p, w // p, p).permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
     def _to_grid(self, tokens: Float[Tensor, "b n e"], rows: int, columns: int) -> Float[Tensor, "b c h w"]:

@@ -4,6 +4,7 @@
 # ruff: noqa: ARG002
 
 from collections.abc import Mapping
+from typing import Literal
 
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class AutoencoderStage(Stage):
     def __init__(
         self,
         *,
-        name: str,
+        name: Literal["autoencoder"],  # the folder of its runs
         model: Autoencoder,
         loss: Loss,
         optimizer: OptimizerFactory,

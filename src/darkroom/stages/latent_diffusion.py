@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -49,7 +49,7 @@ class LatentDiffusionStage(Stage):
     def __init__(
         self,
         *,
-        name: str,
+        name: Literal["latent_diffusion"],  # the folder of its runs
         first_stage: FirstStage,
         network: Callable[..., nn.Module],
         conditioner: Any,

@@ -132,6 +132,7 @@ def test_an_artifact_or_the_run_that_holds_it_is_a_first_stage(conf, tmp_path, a
     assert check("train", [*FIRST, "first_stage=artifact", "first_stage.path=run, old [1]"], conf) == []
 
 
+STAGE = "defaults: [{override /stage: autoencoder}]"
 THIRD = """
 # @package _global_
 # Full of mistakes.
@@ -139,7 +140,8 @@ max_steps: 1
 batch_size: 0
 optimzer: {lr: 1.0}
 optimizer: {lrr: 1.0, eps: tiny}
-stage:
+defaults: [{override /stage: autoencoder}]
+first_stage:
   parts:
     - {_target_: torch.nn.Linear, in_features: 3}
     - {_target_: torch.nn.Linear, _partial_: true, in_featurs: 3}
@@ -154,9 +156,9 @@ def test_mistakes_inside_a_yaml_file(conf, add):
     told(faults, ["optimizer.lrr", "AdamW", "conf/experiment/third.yaml"])
     told(faults, ["optimizer.eps='tiny'", "float", "conf/experiment/third.yaml"])
     told(faults, ["batch_size=0", "conf/experiment/third.yaml"])
-    told(faults, ["stage.parts.0.out_features", "torch.nn.Linear needs it"])
-    told(faults, ["stage.parts.1.in_featurs", "in_features?"])
-    told(faults, ["stage.act._target_=torch.nn.SILU", "SiLU?"])
+    told(faults, ["first_stage.parts.0.out_features", "torch.nn.Linear needs it"])
+    told(faults, ["first_stage.parts.1.in_featurs", "in_features?"])
+    told(faults, ["first_stage.act._target_=torch.nn.SILU", "SiLU?"])
     assert len(faults) == 7
 
 
@@ -175,8 +177,8 @@ def test_a_yaml_file_that_does_not_compose_is_one_line(conf, add, text, words):
 
 
 def test_a_partial_node_may_lack_arguments(conf, add):
-    node = "stage: {name: x, parts: [{_target_: torch.nn.Linear, _partial_: true, in_features: 3}]}"
-    add({"experiment/third.yaml": f"# @package _global_\nmax_steps: 1\n{node}\n"})
+    node = "first_stage: {parts: [{_target_: torch.nn.Linear, _partial_: true, in_features: 3}]}"
+    add({"experiment/third.yaml": f"# @package _global_\n{STAGE}\nmax_steps: 1\n{node}\n"})
     assert check("train", ["experiment=third"], conf) == []
 
 
@@ -194,7 +196,7 @@ def test_every_job_of_a_sweep_is_checked(conf):
 
 
 def test_a_sweep_in_the_yaml_is_checked_too(conf, add):
-    text = "# @package _global_\nmax_steps: 1\nhydra: {sweeper: {params: {batch_size: '4,0'}}}\n"
+    text = f"# @package _global_\n{STAGE}\nmax_steps: 1\nhydra: {{sweeper: {{params: {{batch_size: '4,0'}}}}}}\n"
     add({"experiment/third.yaml": text})
     assert [fault.split(":")[0] for fault in check("train", ["-m", "experiment=third"], conf)] == ["batch_size=0"]
 

@@ -26,13 +26,13 @@ class Loss(nn.Module):
     where none is left, and where one has the name of the sum.
     """
 
-    def __init__(self, terms: Mapping[str, nn.Module | None]) -> None:
+    def __init__(self, terms: Mapping[str, nn.Module | None] | None) -> None:
         super().__init__()
-        self.terms = nn.ModuleDict({name: term for name, term in terms.items() if term is not None})
+        self.terms = nn.ModuleDict({name: term for name, term in (terms or {}).items() if term is not None})
         if not self.terms:
-            raise ValueError("loss.terms is empty; give at least one term, such as l1")
+            raise ValueError("stage.loss.terms is empty; give at least one term, such as l1")
         if "loss" in self.terms:
-            raise ValueError("loss.terms.loss: is what the sum is logged as; give the term another name")
+            raise ValueError("stage.loss.terms.loss: is what the sum is logged as; give the term another name")
 
     def forward(
         self, picture: Float[Tensor, "b 3 H W"], reconstruction: Float[Tensor, "b 3 H W"], posterior: Posterior

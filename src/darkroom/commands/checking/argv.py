@@ -24,6 +24,7 @@ PATHS = (
 NULLABLE = ("label", *PATHS)  # null stays None
 
 SHOWS = ("hydra_help", "cfg", "info", "shell_completion")  # flags that print and run nothing
+_ELSEWHERE = ("config_path", "config_name", "config_dir", "experimental_rerun")  # flags that lead to other files
 _STRUCTURE = set("[]{}()'\"")  # a value with these that Hydra cannot read is a mistake, not a text
 
 
@@ -56,15 +57,19 @@ class _Parser(argparse.ArgumentParser):
 def read(argv: Sequence[str]) -> Arguments:
     """Split flags from overrides and quote what is free text.
 
-    Raises ValueError in one line where a flag is unknown or an override cannot be read.
+    Raises ValueError in one line where a flag is unknown or leads to another config, and where an override cannot be
+    read or has no key.
     """
     parser = get_args_parser()
     parser.__class__ = _Parser  # its error() prints a page of usage and exits
     args = parser.parse_intermixed_args(list(argv))
     given = list(args.overrides)
     rewritten = tuple(rewrite(override, args.multirun) for override in given)
+    for flag in _ELSEWHERE:
+        if (value := getattr(args, flag)) is not None:
+            raise ValueError(f"--{flag.replace('_', '-')}={value}: a command reads its own conf/ alone; leave it out")
     for before, after in zip(given, rewritten, strict=True):
-        if not readable(after):
+        if not readable(after) or not name(before):
             raise ValueError(f"{before}: not an override that Hydra can read; write key=value{_hint(before)}")
     for override in given:
         argv = _without(argv, override)

@@ -1,14 +1,17 @@
 """All faults of a command line at once, before torch is imported: Hydra and the standard library only."""
 
+import importlib.util
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from darkroom.commands.checking.argv import Arguments, name, parsed, read
 from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, jobs, words
 from darkroom.commands.checking.devices import device_faults
-from darkroom.commands.checking.folders import distance_faults
+from darkroom.commands.checking.folders import distance_faults, weights_faults
 from darkroom.commands.checking.limits import limit_faults
 from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.nodes import node_faults, typed, value_faults
@@ -17,9 +20,20 @@ from darkroom.commands.checking.pictures import artifact_faults, folder_faults
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, resume_faults, run_space
 from darkroom.commands.checking.signatures import Signature, signature
 from darkroom.commands.checking.spelling import meant
+from darkroom.commands.checking.sweep import sweep_faults
 from darkroom.commands.checking.trained import init_faults, pairing_faults, trained_faults
 
-_CHECKS = (node_faults, value_faults, limit_faults, folder_faults, artifact_faults, pairing_faults, init_faults)
+_NEEDED = ("stage", "data", "trainer", "optimizer", "lr_schedule")  # groups that no training can be without
+_CHECKS = (
+    node_faults,
+    value_faults,
+    limit_faults,
+    folder_faults,
+    artifact_faults,
+    pairing_faults,
+    init_faults,
+    weights_faults,
+)
 
 
 def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:
@@ -32,6 +46,31 @@ def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:
     except ValueError as error:
         return [str(error)]
     return faults(command, arguments, conf)
+
+
+def idle_faults(command: str, arguments: Arguments, conf: Path) -> list[str]:
+    """The faults of a command line that names nothing to do; empty where only the usage can be shown.
+
+    Of train.py, where the experiment is missing and so everything that it chooses, those of names alone.
+    """
+    if not arguments.overrides or command != "train":
+        return faults(command, arguments, conf) if arguments.overrides else []
+    vocabulary, space = Vocabulary.of(conf), Space(conf, command)
+    found: list[str] = []
+    try:
+        for job in jobs(space, arguments.overrides, arguments.multirun):
+            wrong, rest = mended(job, vocabulary)
+            overrides = [text for text in rest if text is not None]
+            base = composed(space, [text for text in overrides if _composes(text, vocabulary)])
+            unknown = key_faults(overrides, base, vocabulary).items()
+            found += [*wrong, *(fault for text, fault in unknown if _root(text) not in vocabulary.options)]
+    except ERRORS as error:
+        return [words(error)]
+    return list(dict.fromkeys(found))
+
+
+def _root(override: str) -> str:
+    return name(override).partition(".")[0]
 
 
 def faults(command: str, arguments: Arguments, conf: Path) -> list[str]:
@@ -78,9 +117,25 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
     for faults_of in _CHECKS:
         found += faults_of(composition)
     if command != "train":
-        found += distance_faults(composition) if command == "evaluate" else ()
+        found += [*distance_faults(composition), *sweep_faults(composition)] if command == "evaluate" else ()
         return found + trained_faults(command, composition)
-    return found or list(device_faults(composition))
+    return _told_once(found, composition, vocabulary) or list(device_faults(composition))
+
+
+def _told_once(found: Sequence[str], composition: Composition, vocabulary: Vocabulary) -> list[str]:
+    """Without what only follows: keys of a group that has no option, and a recipe's of a stage that is not its own."""
+    following = [f"{group}." for group in _unchosen(composition)]
+    choices = [text for text in composition.overrides if _composes(text, vocabulary)]
+    others = [text for text in choices if parsed(text).key_or_group != "stage"]
+    if len(others) < len(choices) and any(fault.startswith("stage.") for fault in found):
+        here = OmegaConf.select(composition.config, "stage._target_")
+        own = OmegaConf.select(composed(composition.space, others).config, "stage._target_")
+        if here and own and here != own:
+            given = next(text for text in choices if text not in others)
+            recipe = f"the experiment trains the stage {own.split('.')[-2]}, and sets what this one has not"
+            found = [f"{given}: {recipe}; choose an experiment of this stage", *found]
+            following.append("stage.")
+    return [fault for fault in found if not fault.startswith(tuple(following))]
 
 
 def _composes(text: str, vocabulary: Vocabulary) -> bool:
@@ -101,9 +156,25 @@ def root_faults(command: str, composition: Composition, conf: Path, vocabulary: 
             fault = typed(key, composition.config[key], schema.parameters[key], composition.file(key))
             if fault:
                 yield fault
-    for group in ("trainer", "optimizer", "lr_schedule") if command == "train" else ():
-        if "_target_" not in (composition.config.get(group) or ()):  # experiments set keys of it all the same
-            yield f"{group}: none is chosen; give {group}=NAME, one of {', '.join(vocabulary.options[group])}"
+    yield from _package_faults(composition.config.get("packages"))
+    for group in _unchosen(composition) if command == "train" else ():
+        yield f"{group}: none is chosen; give {group}=NAME, one of {', '.join(vocabulary.options[group])}"
+
+
+def _unchosen(composition: Composition) -> list[str]:
+    """The groups of which a training lacks an option; experiments set single keys of them all the same."""
+    config = composition.config
+    lacking = [group for group in _NEEDED if "_target_" not in (config.get(group) or ())]
+    stage = OmegaConf.to_container(config.stage, resolve=False) if "stage" not in lacking else {}
+    repeated = [text[2:-1] for text in stage.values() if isinstance(text, str) and re.fullmatch(r"\$\{\w+\}", text)]
+    set_alone = [group for group in repeated if isinstance(config.get(group), DictConfig)]
+    return list(dict.fromkeys([*lacking, *(group for group in set_alone if "_target_" not in config[group])]))
+
+
+def _package_faults(packages: Any) -> Iterator[str]:
+    for package in packages if OmegaConf.is_list(packages) else ():
+        if not str(package).isidentifier() or importlib.util.find_spec(package) is None:
+            yield f"packages=[{package}]: there is no package of that name where Python looks; install or correct it"
 
 
 def _schema(command: str) -> Signature:

@@ -4,6 +4,7 @@ Torch alone knows the GPUs, so it is imported here: only where GPUs are asked fo
 """
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.spelling import meant
 
 _ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+_DEVICES = r"auto|-1|\d+( *, *\d+)*,?"  # as text: Lightning's
 _OTHERS = ("mps", "tpu")  # of Lightning's
 
 
@@ -29,6 +31,10 @@ def device_faults(composition: Composition) -> Iterator[str]:
     if isinstance(accelerator, str) and accelerator not in _ACCELERATORS:
         near = meant(accelerator, _ACCELERATORS)
         yield f"trainer.accelerator={accelerator}: no accelerator{near} ({composition.file('trainer.accelerator')})"
+        return
+    if isinstance(devices, str) and not re.fullmatch(_DEVICES, devices):
+        where = composition.file("trainer.devices")
+        yield f"trainer.devices={devices}: give a number, or a list of those to use, as in [0,1] ({where})"
         return
     wanted = _count(devices)
     if isinstance(devices, int) and (devices == 0 or devices < -1):

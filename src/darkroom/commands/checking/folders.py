@@ -16,7 +16,7 @@ FAMILIES = ("fd", "kid", "precision_recall", "density_coverage", "inception_scor
 def distance_faults(composition: Composition) -> Iterator[str]:
     """A line each; nothing where a run is evaluated."""
     config = composition.config
-    if config.get("compare"):
+    if OmegaConf.is_list(config.get("compare")) and config.compare:
         yield from _compared(config)
         return
     if config.get("generated") is None and config.get("reference") is None:
@@ -30,7 +30,7 @@ def distance_faults(composition: Composition) -> Iterator[str]:
     reference = config.get("reference")
     if not (reference and reference.endswith(".npz") and exists(reference)):
         yield from _folder("reference", reference)
-    for family in config.metrics:
+    for family in config.metrics if OmegaConf.is_list(config.metrics) else ():  # a single one is told of by its type
         if family not in FAMILIES:
             yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"
     yield from _extractor(config)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -43,8 +44,8 @@ def limit_faults(composition: Composition) -> Iterator[str]:
     for key in ("logs", "run_id", "out"):
         if _text(config, key) == "":
             yield f"{key}=: is empty; give a name, or leave {key} out"
-    if "/" in (run_id := _text(config, "run_id") or ""):
-        yield f"run_id={run_id}: is the name of one folder in <logs>/<stage>/, without a slash; logs= says where"
+    if "/" in (run_id := _text(config, "run_id") or "") or run_id in (".", ".."):
+        yield f"run_id={run_id}: is to be the name of one folder in <logs>/<stage>/, without a slash; logs= says where"
     yield from _taken(config, resumed)
     for key in ("logs", "out", "statistics_out", "cache", "stage.latents"):
         if (path := _text(config, key)) is not None:
@@ -66,11 +67,21 @@ def run_fault(key: str, path: str) -> str | None:
     folder = Path(path)
     if not is_folder(path):
         return f"{key}={path}: there is no such folder; give the folder of a run, logs/<stage>/<run id>"
-    if not (folder / "config.yaml").is_file():
-        inner = sorted(folder.glob("*/config.yaml"))
-        hint = f"did you mean {inner[-1].parent}?" if inner else "give the folder of a run, logs/<stage>/<run id>"
-        return f"{key}={path}: no run, it holds no config.yaml; {hint}"
-    return None
+    if (folder / "config.yaml").is_file():
+        strange = f"{key}={path}: its config.yaml is not one that train.py wrote; give the folder of a run"
+        return None if _is_of_a_run(folder / "config.yaml") else strange
+    inner = sorted(folder.glob("*/config.yaml"))
+    hint = f"did you mean {inner[-1].parent}?" if inner else "give the folder of a run, logs/<stage>/<run id>"
+    return f"{key}={path}: no run, it holds no config.yaml; {hint}"
+
+
+def _is_of_a_run(file: Path) -> bool:
+    """Whether it is a mapping that has a stage."""
+    try:
+        config = OmegaConf.load(file)
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException):  # no text, no yaml, or a single value
+        return False
+    return isinstance(config, DictConfig) and isinstance(config.get("stage"), DictConfig)
 
 
 def foreign_fault(key: str, path: str) -> str | None:
@@ -135,7 +146,7 @@ def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
         yield f"{key}={path}: {len(too_long[0])} characters are too long for the name of a folder; give another"
     elif not place.is_dir():
         yield f"{key}={path}: {place} is a file; give a folder"
-    elif not os.access(place, os.W_OK):
+    elif not os.access(place, os.W_OK) or shutil.disk_usage(place).total == 0:  # nothing such as /proc holds files
         yield f"{key}={path}: {place} cannot be written to; give another folder"
     elif (free := shutil.disk_usage(place).free) < _ROOM:
         yield f"{key}={path}: the disk is full ({free / 2**20:.0f} MiB are free); make room, or give a folder elsewhere"

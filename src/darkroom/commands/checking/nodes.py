@@ -6,6 +6,7 @@ A target that takes ``**kwargs`` says nothing of their names; a node lists those
     _keys_: [tags, notes]  # of wandb.init
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +34,7 @@ def node_faults(composition: Composition) -> Iterator[str]:
 
 
 def value_faults(composition: Composition) -> Iterator[str]:
-    """Values that are missing and interpolations that lead nowhere."""
+    """Values that are missing, interpolations that lead nowhere, and numbers that no setting can be."""
     for key, node in _walk(composition.config):
         if isinstance(node, DictConfig | ListConfig) and not node._is_interpolation():
             continue
@@ -41,6 +42,8 @@ def value_faults(composition: Composition) -> Iterator[str]:
         if node._is_missing():
             if key.split(".")[0] not in MADE:
                 yield f"{key} is not set; give {key}=VALUE{composition.comment(key)} ({composition.file(key)})"
+        elif isinstance(value := node._value(), float) and not math.isfinite(value):
+            yield f"{key}={value}: must be a finite number ({composition.file(key)})"
         elif node._is_interpolation():
             yield from _of_interpolation(composition, key, parent, last)
 
@@ -61,9 +64,10 @@ def typed(key: str, value: Any, parameter: Parameter, where: str) -> str | None:
         return None
     shown = repr(value) if isinstance(value, str) else value
     named = [str(each) for each in parameter.wants.values if each is not None]
-    near = meant(value, named) if isinstance(value, str) and named else ""
-    text = f"one of {', '.join(named)}" if named and not parameter.wants.types else parameter.wants.text
-    return f"{key}={shown}: wants {text}{near} ({where})"
+    near = nearest(value, named) if isinstance(value, str) else None
+    choices = f"{'one of ' if len(named) > 1 else ''}{', '.join(named)}"
+    text = choices if named and not parameter.wants.types else parameter.wants.text
+    return f"{key}={shown}: wants {text}{f'; did you mean {near}?' if near else ''} ({where})"
 
 
 def _is_mapping(node: Any) -> bool:

@@ -71,9 +71,22 @@ def key_faults(overrides: Sequence[str], base: Composition, vocabulary: Vocabula
         key = override.key_or_group
         if override.is_hydra_override() or vocabulary.chooses(override) or override.is_force_add():
             continue
-        if not override.is_add() and not _there(base.config, key):
-            found[text] = _unknown(shown(text), key, base, vocabulary)
+        if override.is_add():
+            continue
+        for inner, value in _leaves(key, override.value()):
+            if not _there(base.config, inner):
+                found[text] = _unknown(shown(text) if inner == key else f"{inner}={value}", inner, base, vocabulary)
+                break
     return found
+
+
+def _leaves(key: str, value: object) -> Iterator[tuple[str, object]]:
+    """The dotted keys that an override sets: several where its value is a mapping."""
+    if not isinstance(value, dict) or not value:
+        yield key, value
+        return
+    for name, inner in value.items():
+        yield from _leaves(f"{key}.{name}", inner)
 
 
 def _there(config: DictConfig, key: str) -> bool:

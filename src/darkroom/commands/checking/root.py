@@ -83,4 +83,9 @@ LEAST = {
     "trainer.log_every_n_steps": 1,
     "data.train_size": 1,
     "data.validation_size": 1,
+    "data.max_unreadable": 0,
+    "lr_schedule.warmup_steps": 0,
+    "callback.first_batch.n": 1,
+    "callback.reconstructions.n": 1,
+    "callback.samples.n": 1,
 }
