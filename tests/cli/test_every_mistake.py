@@ -26,6 +26,7 @@ D = ["experiment=shapes_latent_diffusion", "first_stage=identity"]
 F = [*D, "data=image_folder"]
 L = ["experiment=shapes_latent_diffusion"]  # with a first stage
 G = ["generated=flat", "reference=flat", "extractor=squeezenet1_1", "extractor.weights=file"]
+C = ["generated=flat", "training=flat", "held_out=kind", "extractor=squeezenet1_1", "extractor.weights=file"]
 LONG = "a" * 300
 
 # What only names, types and files tell.
@@ -159,6 +160,12 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("train", [*A, "trainer.val_check_interval=0.5"], ["trainer.val_check_interval=0.5", "steps", "whole number"]),
     ("train", [*A, "trainer.val_check_interval=null"], ["trainer.val_check_interval=None", "whole number"]),
     ("train", [*A, "trainer.accelerator=mps"], ["trainer.accelerator=mps", "cuda or cpu"]),
+    ("evaluate", [*C[:2], *C[3:]], ["held_out is not set", "held_out=DIR"]),
+    ("evaluate", [*C, "training=nowhere"], ["training=nowhere", "no such folder"]),
+    ("evaluate", [*C, "generated=file"], ["generated=file", "is a file"]),
+    ("evaluate", [*C, "held_out=single/../flat"], ["held_out=single/../flat", "folder of training"]),
+    ("evaluate", [*C, "reference=flat"], ["reference=flat", "leave reference, or training and held_out, out"]),
+    ("evaluate", [*C, "out=pairs.png"], ["out=pairs.png", ".json"]),
 ]  # fmt: skip
 
 # What data, weights or Lightning tell, when torch is there; every run is tiny, in case it should begin after all.

@@ -18,6 +18,8 @@ usage: python evaluate.py run=logs/STAGE/RUN [n=500] [seed=0] [steps=N] [guidanc
                           [batch_size=64] [out=FILE.json]
        python evaluate.py generated=DIR reference=DIR extractor=NAME extractor.weights=FILE [metrics=[fd,kid]]
                           [out=FILE.json]
+       python evaluate.py generated=DIR training=DIR held_out=DIR extractor=NAME extractor.weights=FILE
+                          [out=FILE.json]
        python evaluate.py compare=[A.json,B.json]
 
 Metrics go to the terminal and to evaluation.json in the run's folder.""",

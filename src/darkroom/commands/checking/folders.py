@@ -19,9 +19,13 @@ def distance_faults(composition: Composition) -> Iterator[str]:
     if OmegaConf.is_list(config.get("compare")) and config.compare:
         yield from _compared(config)
         return
+    if config.get("training") is not None or config.get("held_out") is not None:
+        yield from _copied(config)
+        return
     if config.get("generated") is None and config.get("reference") is None:
         if config.get("run") is None:
-            yield "run is not set; give run=logs/STAGE/RUN, generated=DIR reference=DIR, or compare=[A,B]"
+            ways = "generated=DIR reference=DIR, generated=DIR training=DIR held_out=DIR, or compare=[A,B]"
+            yield f"run is not set; give run=logs/STAGE/RUN, {ways}"
         return
     if config.get("run") is not None:
         yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
@@ -42,6 +46,20 @@ def _compared(config: DictConfig) -> Iterator[str]:
     for path in config.compare:
         if not (exists(path) and Path(path).is_file()):
             yield f"compare: there is no file {path}; give one that evaluate.py wrote"
+
+
+def _copied(config: DictConfig) -> Iterator[str]:
+    for key in ("run", "reference"):
+        if config.get(key) is not None:
+            yield f"{key}={config[key]}: copies are looked for without; leave {key}, or training and held_out, out"
+    for key in ("generated", "training", "held_out"):
+        yield from _folder(key, config.get(key))
+    training, held_out, out = (config.get(key) for key in ("training", "held_out", "out"))
+    if training and held_out and is_folder(held_out) and Path(training).resolve() == Path(held_out).resolve():
+        yield f"held_out={held_out}: is the folder of training; give pictures that were kept out of it"
+    if out and not out.endswith(".json"):
+        yield f"out={out}: is not the name of a .json file; give out=memorisation.json for example"
+    yield from _extractor(config)
 
 
 def _folder(key: str, path: str | None) -> Iterator[str]:

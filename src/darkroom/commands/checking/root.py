@@ -52,6 +52,8 @@ class Evaluate:
     run: str | None
     generated: str | None
     reference: str | None
+    training: str | None
+    held_out: str | None
     compare: Sequence[str]
     statistics_out: str | None
     cache: str
