@@ -59,6 +59,7 @@ STAGES = {
         *("network.width=32", "network.depth=1", "network.heads=2", "network.patch=2"),
         *("conditioner.text.width=16", "conditioner.text.heads=2"),
         *("sampler.num_steps=2", "callback.samples.n=4"),
+        *("callback.distribution.n=6", "callback.distribution.n_reference=8", "callback.distribution.batch_size=2"),
     ],
 }
 MACHINE = ("speed/", "_", "trainer/")  # what measures the machine, and W&B's own
@@ -80,8 +81,9 @@ class Setting:
 
     def command(self, run: str, *more: str) -> list[str]:
         devices = ["trainer=ddp", f"trainer.devices={self.processes}"] if self.processes > 1 else []
-        latents = [f"stage.latents={self.folder / f'latents-{run}'}", f"first_stage.path={self.first_stage}"]
-        needs = latents if self.first_stage else []
+        kept = [f"stage.latents={self.folder / f'latents-{run}'}"]
+        kept += [f"callback.distribution.cache={self.folder / f'features-{run}'}"]
+        needs = [*kept, f"first_stage.path={self.first_stage}"] if self.first_stage else []
         return [*STAGES[self.stage], *devices, *SMALL, *needs, f"logs={self.folder}", f"run_id={run}", *more]
 
     def run(self, name: str) -> Run:

@@ -1,5 +1,7 @@
 """Distances and agreement of samples, logged while a denoiser trains."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -52,6 +54,7 @@ def test_a_reference_is_computed_once(run, monkeypatch):
 def test_samples_and_reference_are_what_their_numbers_say():
     class Pictures:
         captions, labels, flip_seed = [f"number {i}" for i in range(4)], [0, 1, 2, 3], None
+        stand_ins: ClassVar = {}
 
         def __len__(self):
             return 4

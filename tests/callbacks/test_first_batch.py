@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import torch
+from lightning.pytorch import Trainer
 from PIL import Image
 from trainers import Pictures, Tiny, loader, trainer
 
@@ -20,12 +22,29 @@ def test_the_first_batch_is_shown_with_its_captions_and_no_other(tmp_path):
 
 def test_a_stage_shows_its_batches_itself_where_they_are_no_pictures(tmp_path):
     class Negative(Tiny):
-        def pictures(self, batch):
-            return 255 - batch.image
+        def pictures(self, batch, n):
+            self.asked = n, torch.is_autocast_enabled("cpu")
+            return 255 - batch.image[:n]
 
-    trainer(tmp_path, 1, [FirstBatch()]).fit(Negative(), loader())
+    stage = Negative()
+    trainer(tmp_path, 1, [FirstBatch(n=3)], precision="bf16-mixed").fit(stage, loader())
     batch = Pictures()[0]
-    assert np.array_equal(shown(tmp_path), np.asarray(grid(255 - batch.image, batch.prompts.caption)))
+    assert stage.asked == (3, True)  # no more than are shown, in the training's precision
+    assert np.array_equal(shown(tmp_path), np.asarray(grid(255 - batch.image[:3], batch.prompts.caption[:3])))
+
+
+def test_the_first_process_alone_makes_them():
+    class Second(Trainer):
+        global_step, is_global_zero = 0, False
+
+        def __init__(self):
+            pass
+
+    class Asked(Tiny):
+        def pictures(self, batch, n):
+            raise AssertionError(f"{n} pictures of {len(batch)} for nobody")
+
+    FirstBatch().on_train_batch_start(Second(), Asked(), Pictures()[0], 0)
 
 
 @pytest.mark.parametrize("n", [1, 4])

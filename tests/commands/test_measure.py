@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from PIL import Image
+from safetensors.torch import save_file
 from trained import asked, autoencoder_run, diffusion_run
 
 from darkroom.commands import measure as module
+from darkroom.commands.compare import compare
 from darkroom.commands.measure import measure
 from darkroom.keys import keys
 from darkroom.runs.folder import Run
@@ -90,3 +93,35 @@ def test_an_evaluation_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         measured(run)
     assert (run.path / "evaluation.json").read_text() == BEFORE
     assert torch.is_grad_enabled()
+
+
+def test_distances_stand_with_their_protocols_and_are_refused_beside_others(tmp_path, capsys):
+    run = diffusion_run(tmp_path / "run")
+    chosen = ["n_reference=7", "metrics=[fd,kid]", f"cache={tmp_path / 'features'}"]
+    result = measured(run, *chosen)
+    found = result["distances"]
+    assert set(found) == {"fd_pixels", "kid_pixels"}  # by the run's own extractor
+    protocol = found["fd_pixels"]["protocol"]
+    assert (protocol["m"], protocol["n"], protocol["reference"]["split"]) == (5, 7, "train")
+    assert found["kid_pixels"]["protocol"]["metric"]["subset_size"] == 5
+    assert found["fd_pixels"]["made"]["num_steps"] == result["protocol"]["num_steps"]
+    assert measured(run, *chosen)["distances"]["fd_pixels"]["value"] == found["fd_pixels"]["value"]
+    other = tmp_path / "other.json"
+    measured(run, "n_reference=8", "metrics=[fd]", f"cache={tmp_path / 'features'}", f"out={other}")
+    assert compare([str(run.path / "evaluation.json"), str(other)]) == 2
+    said = capsys.readouterr()
+    assert "fd_pixels: not to be compared" in said.err + said.out
+
+
+def test_reconstructions_have_a_distance_and_a_perceptual_one(tmp_path):
+    network = torchvision.models.squeezenet1_1(weights=None)
+    weights, linear = tmp_path / "trunk.safetensors", tmp_path / "linear.safetensors"
+    save_file(network.state_dict(), weights)
+    widths = (64, 128, 256, 384, 384, 512, 512)
+    save_file({f"lin{i}.model.1.weight": torch.ones(1, width, 1, 1) for i, width in enumerate(widths)}, linear)
+    chosen = ["extractor=squeezenet1_1", "extractor.size=64", "perceptual=lpips_squeeze"]
+    chosen += [f"extractor.weights={weights}", f"perceptual.weights={weights}", f"perceptual.linear={linear}"]
+    found = measured(autoencoder_run(tmp_path / "run"), *chosen)["distances"]
+    assert set(found) == {"rfd_squeezenet1_1", "lpips_squeeze"}
+    assert all(number["value"] > 0 for number in found.values())
+    assert found["lpips_squeeze"]["protocol"]["reference"]["paired"]

@@ -14,7 +14,7 @@ FILES = ("config.yaml", "weights.safetensors", "latents.json")
 
 
 def find_artifact(path: str | Path) -> Path:
-    """The artifact's folder, where ``path`` is one, or a run that holds one.
+    """The artifact's folder, where ``path`` is one, or a run that holds one: its newest, where it was trained on.
 
     Raises FileNotFoundError with what is missing, ValueError where the files are not those the hash was taken of.
     """
@@ -23,7 +23,8 @@ def find_artifact(path: str | Path) -> Path:
         raise FileNotFoundError(
             f"first_stage.path={path}: there is no such folder; give an autoencoder's run, logs/autoencoder/<run id>"
         )
-    folder = path / FOLDER if (path / FOLDER).is_dir() else path
+    held = sorted(path.glob(f"{FOLDER}-[0-9]*"))[-1:] or [path / FOLDER]  # the step in eight digits
+    folder = held[0] if held[0].is_dir() else path
     if missing := [name for name in (*FILES, "HASH") if not (folder / name).is_file()]:
         raise FileNotFoundError(
             f"first_stage.path={path}: holds no finished autoencoder, it lacks {', '.join(missing)}; let its training "

@@ -27,7 +27,7 @@ from darkroom.metrics.statistics_file import Statistics, read_statistics, write_
 from darkroom.metrics.titles import title
 
 # families whose numbers are not named after the extractor
-_PARTS = {"precision_recall": ("precision", "recall"), "density_coverage": ("density", "coverage")}
+_PARTS = {"precision_recall": ["precision", "recall"], "density_coverage": ["density", "coverage"]}
 
 
 class Distribution(Callback):
@@ -78,9 +78,11 @@ class Distribution(Callback):
     @property
     def metric_names(self) -> tuple[str, ...]:
         """What may be watched; the agreement is there where the data brings a judge."""
-        own = self._families if self._extractor is not None else ()
-        names = [name for family in own for name in _PARTS.get(family, (title(family, self._extractor),))]
-        return tuple(f"val/{name}" for name in (*names, "prompt_accuracy"))
+        names = ["prompt_accuracy"]
+        if self._extractor is not None:
+            for family in self._families:
+                names += _PARTS.get(family, [title(family, self._extractor)])
+        return tuple(f"val/{name}" for name in names)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()
@@ -116,7 +118,8 @@ class Distribution(Callback):
     ) -> tuple[Int64[Tensor, " k"], UInt8[Tensor, "k 3 H W"]]:
         """This process's share of the samples with their numbers."""
         generator, keys = pl_module.generator(), self._set.keys()
-        index, pictures = [], []
+        index: list[int] = []
+        pictures: list[Tensor] = []
         for span in self._dealt(trainer, self._set.n):
             rows = slice(span.start, span.stop)
             asked = select(prompts, rows).to(trainer.strategy.root_device)

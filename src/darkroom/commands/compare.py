@@ -47,10 +47,15 @@ def numbers(path: Path) -> dict[str, Number]:
         found = json.loads(path.read_text(encoding="utf-8"))
         if "metrics" in found:
             record = {key: found["protocol"][key] for key in _DECIDES if key in found["protocol"]}
-            return {name: Number(float(value), record) for name, value in found["metrics"].items()}
-        return {name: Number(float(each["value"]), each["protocol"]) for name, each in found.items()}
+            plain = {name: Number(float(value), record) for name, value in found["metrics"].items()}
+            return plain | _with_protocols(found.get("distances", {}))
+        return _with_protocols(found)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"compare: {path} is not what evaluate.py wrote ({type(error).__name__})") from error
+
+
+def _with_protocols(found: Mapping[str, Any]) -> dict[str, Number]:
+    return {name: Number(float(each["value"]), each["protocol"]) for name, each in found.items()}
 
 
 def _table(

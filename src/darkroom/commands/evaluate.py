@@ -32,6 +32,10 @@ def run(config: DictConfig) -> None:
             from darkroom.commands.folders import measure_folders
 
             measure_folders(config)
+        elif any(config.sweep[name] for name in ("guidance_scale", "steps", "sampler")):
+            from darkroom.commands.sweep import sweep
+
+            sweep(config)
         else:
             from darkroom.commands.measure import measure
 

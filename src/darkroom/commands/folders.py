@@ -24,6 +24,7 @@ from darkroom.metrics.protocol import differences, protocol_id
 from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
 from darkroom.runs.summary import provenance
 
+_FAMILIES = ("fd", "kid", "precision_recall", "density_coverage")  # unless others are asked for
 _BATCH = 8 * MICRO_BATCH  # pictures in memory at once
 
 
@@ -34,7 +35,8 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     with one line for what only pictures and weights tell.
     """
     extractor: FeatureExtractor = build(config.extractor).to(device())
-    refuse_impossible(config.metrics, extractor)
+    families = _FAMILIES if config.metrics is None else config.metrics
+    refuse_impossible(families, extractor)
     reference, facts = reference_of(config, extractor)
     protocol = {"extractor": extractor.protocol, "reference": facts}
     if config.statistics_out is not None:
@@ -46,7 +48,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     sets = Sets(features_of(extractor, folder, "generated"), reference, protocol, config.kid_size, extractor)
     warn_of_few({"generated": len(folder), "the reference": reference.moments.n})
     found: dict[str, Any] = {}
-    for family in config.metrics:
+    for family in families:
         found |= FAMILIES[family](sets)
     console.print(table(found, f"{len(folder)} pictures against {reference.moments.n or 'a file'}"))
     if config.out is not None:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from darkroom.commands.console import progress
+from darkroom.commands.pictures import pictures_of
 from darkroom.contracts import Judged, Prompts, Verdicts
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
@@ -23,9 +24,7 @@ SHOWN, COLUMNS = 14, 7  # examples of each kind on the sheet
 def judged_reality(source: Judged, reconstruct: Callable[[Tensor], Tensor], config: DictConfig) -> dict[str, float]:
     """What the judge says of real pictures and of their reconstructions: the ceiling of any sample's agreement."""
     pictures = source.challenge("seen", config.n, config.seed)
-    starts = range(0, config.n, config.batch_size)
-    spans = [range(start, min(start + config.batch_size, config.n)) for start in starts]
-    batches = [pictures.oriented(span, mirrored=False) for span in spans]
+    batches = list(pictures_of(pictures, config.batch_size))
     captions = list(pictures.captions or ())
     real = agreement(source, progress(batches, config.n, config.batch_size, "judging real pictures"), captions)
     followed = progress(batches, config.n, config.batch_size, "judging reconstructions")

@@ -20,9 +20,9 @@ def device() -> torch.device:
 
 
 def load_first_stage(run: Run) -> ArtifactFirstStage | Identity:
-    """The run's own copy of its first stage, so that it may have moved; raises FileNotFoundError where it has none."""
+    """The run's own first stage, which may have moved with it; raises FileNotFoundError where it has none."""
     own = run.first_stage.exists() or run.stage == "autoencoder"
-    first_stage = load_artifact(run.first_stage) if own else build(run.config.first_stage)
+    first_stage = load_artifact(run.path) if own else build(run.config.first_stage)
     return first_stage.to(device())
 
 

@@ -1,26 +1,27 @@
 """What ``evaluate.py`` does once its arguments are checked: measure the first stage, then what is drawn."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
 from omegaconf import DictConfig
 from rich.table import Table
-from torch import Tensor
+from torchmetrics import Metric
 
 from darkroom.commands.console import console, progress
+from darkroom.commands.distances import distances
 from darkroom.commands.draw import configured, sampler_name
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
+from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.conditioning.words import text_readers
-from darkroom.contracts import FirstStage, Judged, PictureDataset, to_float, to_uint8
+from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource, to_float
 from darkroom.data.latents import PromptTable
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
+from darkroom.metrics.ms_ssim import LEAST_SIDE, MeanMSSSIM
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run, find_run
@@ -28,7 +29,9 @@ from darkroom.runs.summary import provenance
 
 
 def measure(config: DictConfig) -> dict[str, Any]:
-    """Writes and answers ``{"metrics": {...}, "protocol": {...}}``; the file is whole or absent.
+    """Writes and answers ``{"metrics": {...}, "protocol": {...}, "distances": {...}}``; the file is whole or absent.
+
+    Each of the distances has its own protocol beside it.
 
     Raises ValueError or OSError with one line for what only the run can tell.
     """
@@ -38,9 +41,12 @@ def measure(config: DictConfig) -> dict[str, Any]:
     first_stage = generator.first_stage if generator is not None else load_first_stage(run)
     source = load_source(run.config)
     validation = source.split("validation")
-    metrics = reconstruction(first_stage, validation, config.batch_size)
+    metrics = reconstruction(first_stage, source, config.batch_size)
     protocol: dict[str, Any] = {"run": str(run.path), "data": source.fingerprint, "first_stage": first_stage.spec.hash}
-    protocol |= {"validation_pictures": len(validation), "step": run.summary.get("step"), "weights": "EMA"}
+    averaged = run.config.callback.get("ema") is not None
+    protocol |= {"validation_pictures": len(validation), "step": run.summary.get("step")}
+    protocol |= {"weights": "EMA" if averaged else "of the last step"}
+    found = distances(run, config, source, first_stage, generator)
     if isinstance(source, Judged):
         metrics |= judged_reality(source, lambda image: reconstruct(first_stage, image), config)
     if generator is not None:
@@ -48,38 +54,35 @@ def measure(config: DictConfig) -> dict[str, Any]:
         protocol |= {"step": step_of(run.trained(config.checkpoint))} | sampling_protocol(generator, config)
         if isinstance(source, Judged) and reads_text(generator):
             metrics |= judged_samples(source, generator, config, out.with_suffix(".png"))
-    result = {"metrics": metrics, "protocol": protocol | provenance(device())}
+    protocol |= provenance(device())
+    numbers = {name: number | {"made": protocol} for name, number in found.items()}
+    result = {"metrics": metrics, "protocol": protocol, "distances": numbers}
     write_text(out, json.dumps(result, indent=2) + "\n")
-    console.print(table(metrics, run, len(validation)))
+    values = {name: number["value"] for name, number in found.items()}
+    console.print(table(metrics | values, run, len(validation)))
     console.print(f"written to {out}", soft_wrap=True, markup=False)
     return result
 
 
-def reconstruction(first_stage: FirstStage, validation: PictureDataset, batch_size: int) -> dict[str, float]:
-    """PSNR and SSIM over all validation pictures, beside those of bicubic by the same factor; none for pixels."""
+def reconstruction(first_stage: FirstStage, source: PictureSource, batch_size: int) -> dict[str, float]:
+    """PSNR and SSIM over all validation pictures, beside those of bicubic by the same factor; none for pixels.
+
+    MS-SSIM too, where pictures are large enough for it.
+    """
     if first_stage.spec.factor == 1:
         return {}
-    ours, theirs = (MeanPSNR(), MeanSSIM()), (MeanPSNR(), MeanSSIM())
+    validation = source.split("validation")
+    ours: dict[str, Metric] = {"psnr": MeanPSNR(), "ssim": MeanSSIM()}
+    if source.resolution >= LEAST_SIDE:
+        ours["ms_ssim"] = MeanMSSSIM()
+    theirs: dict[str, Metric] = {"bicubic_psnr": MeanPSNR(), "bicubic_ssim": MeanSSIM()}
     for image in progress(pictures_of(validation, batch_size), len(validation), batch_size, "reconstructing"):
         again, bicubic = reconstruct(first_stage, image), bicubic_roundtrip(image, first_stage.spec.factor)
-        for metric in ours:
+        for metric in ours.values():
             metric.update(image, again)
-        for metric in theirs:
+        for metric in theirs.values():
             metric.update(image, bicubic)
-    names = ("val_psnr", "val_ssim", "val_bicubic_psnr", "val_bicubic_ssim")
-    return {name: float(metric.compute()) for name, metric in zip(names, ours + theirs, strict=True)}
-
-
-def pictures_of(dataset: PictureDataset, batch_size: int) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
-    """Every picture once, in order."""
-    for start in range(0, len(dataset), batch_size):
-        yield dataset.oriented(range(start, min(start + batch_size, len(dataset))), mirrored=False)
-
-
-@torch.inference_mode()
-def reconstruct(first_stage: FirstStage, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
-    """Through the posterior's mean and back, in float32; from the CPU to the CPU."""
-    return to_uint8(first_stage.decode(first_stage.encode(to_float(image.to(device()))).mean)).cpu()
+    return {f"val_{name}": float(metric.compute()) for name, metric in {**ours, **theirs}.items()}
 
 
 @torch.inference_mode()
@@ -122,6 +125,7 @@ def sampling_protocol(generator: Generator, config: DictConfig) -> dict[str, Any
 MEANINGS = {
     "val_psnr": "dB, through the autoencoder",
     "val_ssim": "",
+    "val_ms_ssim": "",
     "val_bicubic_psnr": "dB, bicubic by the same factor: to be beaten",
     "val_bicubic_ssim": "",
     "val_loss": "of the denoiser",
@@ -133,12 +137,18 @@ MEANINGS = {
 }
 
 
+def _meaning(distance: str) -> str:
+    """Of a distance, whose name is half its extractor's."""
+    kinds = {"fd_": "samples from training pictures", "rfd_": "reconstructions from their originals"}
+    return next((words for start, words in kinds.items() if distance.startswith(start)), "")
+
+
 def table(metrics: dict[str, float], run: Run, size: int) -> Table:
     """For the terminal; what :data:`MEANINGS` does not know is a part of the line above it."""
     shown = Table("metric", "value", "", title=f"{run.id}, {size} validation pictures", box=None, title_justify="left")
     above = ""
     for name, value in metrics.items():
-        above = name if name in MEANINGS else above
+        above = name if name in MEANINGS or not name.startswith(above) else above
         part = "" if name == above else f"  {name.removeprefix(above).lstrip('_')}"
-        shown.add_row(part or name, f"{value:.4f}", MEANINGS.get(name, ""))
+        shown.add_row(part or name, f"{value:.4f}", MEANINGS.get(name, _meaning(name)))
     return shown

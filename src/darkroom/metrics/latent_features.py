@@ -18,13 +18,13 @@ _PLACES = 8  # a side: larger latents are averaged over blocks, so that the cova
 class LatentFeatures:
     """The first stage's normalised posterior means, a number for each channel and place: ``fd_autoencoder``.
 
-    Numbers of two different artifacts are not to be compared, and the protocol says which it was. Pixel diffusion, whose
-    first stage has nothing inside, is measured in blocks of pixels: ``fd_pixels``.
+    Numbers of two artifacts are not to be compared, and the protocol says which it was. Pixel diffusion, whose first
+    stage has nothing inside, is measured in blocks of pixels: ``fd_pixels``.
     """
 
-    def __init__(self, *, first_stage: FirstStage | None, resolution: int) -> None:
+    def __init__(self, *, first_stage: FirstStage | None, resolution: int | None) -> None:
         """Raises ValueError where there is no first stage."""
-        if first_stage is None:
+        if first_stage is None or resolution is None:
             raise ValueError("extractor=first_stage: an autoencoder's own training has none yet; leave it out")
         self._first_stage, self._resolution = first_stage, resolution
         self._device = torch.device("cpu")

@@ -20,7 +20,7 @@ def distance_faults(composition: Composition) -> Iterator[str]:
         yield from _compared(config)
         return
     if config.get("training") is not None or config.get("held_out") is not None:
-        yield from _copied(config)
+        yield from _copied(composition)
         return
     if config.get("generated") is None and config.get("reference") is None:
         if config.get("run") is None:
@@ -37,7 +37,7 @@ def distance_faults(composition: Composition) -> Iterator[str]:
     for family in config.metrics if OmegaConf.is_list(config.metrics) else ():  # a single one is told of by its type
         if family not in FAMILIES:
             yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"
-    yield from _extractor(config)
+    yield from _extractor(composition)
 
 
 def _compared(config: DictConfig) -> Iterator[str]:
@@ -48,7 +48,8 @@ def _compared(config: DictConfig) -> Iterator[str]:
             yield f"compare: there is no file {path}; give one that evaluate.py wrote"
 
 
-def _copied(config: DictConfig) -> Iterator[str]:
+def _copied(composition: Composition) -> Iterator[str]:
+    config = composition.config
     for key in ("run", "reference"):
         if config.get(key) is not None:
             yield f"{key}={config[key]}: copies are looked for without; leave {key}, or training and held_out, out"
@@ -59,7 +60,7 @@ def _copied(config: DictConfig) -> Iterator[str]:
         yield f"held_out={held_out}: is the folder of training; give pictures that were kept out of it"
     if out and not out.endswith(".json"):
         yield f"out={out}: is not the name of a .json file; give out=memorisation.json for example"
-    yield from _extractor(config)
+    yield from _extractor(composition)
 
 
 def _folder(key: str, path: str | None) -> Iterator[str]:
@@ -71,12 +72,17 @@ def _folder(key: str, path: str | None) -> Iterator[str]:
         yield f"{key}={path}: is a file; give a folder of pictures"
 
 
-def _extractor(config: DictConfig) -> Iterator[str]:
-    if config.get("extractor") is None:
+def _extractor(composition: Composition) -> Iterator[str]:
+    if composition.config.get("extractor") is None:
         yield "extractor: none is chosen; give extractor=NAME, such as squeezenet1_1"
-        return
-    if OmegaConf.is_missing(config.extractor, "weights"):  # told of as a missing value
-        return
-    path = config.extractor.weights
-    if not (exists(path) and Path(path).is_file()):
-        yield f"extractor.weights={path}: there is no such file; give the weights of {config.extractor.name}"
+
+
+def weights_faults(composition: Composition) -> Iterator[str]:
+    """Weights of pretrained networks that are not where the command line says."""
+    for key in ("extractor.weights", "perceptual.weights", "perceptual.linear"):
+        group, _, name = key.partition(".")
+        node = composition.config.get(group)
+        if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):
+            continue  # a missing value is told of as such
+        if not (exists(node[name]) and Path(node[name]).is_file()):
+            yield f"{key}={node[name]}: there is no such file; give one{composition.comment(key)}"

@@ -57,8 +57,9 @@ class Evaluate:
     compare: Sequence[str]
     statistics_out: str | None
     cache: str
-    metrics: Sequence[str]
-    kid_size: int
+    metrics: Sequence[str] | None
+    kid_size: int | None
+    n_reference: int
     n: int
     seed: int
     steps: int | None
@@ -78,6 +79,7 @@ LEAST = {
     "n": 1,
     "steps": 1,
     "kid_size": 2,
+    "n_reference": 2,
     "trainer.accumulate_grad_batches": 1,
     "trainer.num_nodes": 1,
     "trainer.max_steps": 1,

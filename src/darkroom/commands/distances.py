@@ -1,0 +1,117 @@
+"""What a run draws, held against its training pictures; what its first stage reconstructs, against the originals."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from darkroom.build import build
+from darkroom.commands.console import console, progress
+from darkroom.commands.load import device
+from darkroom.commands.pictures import pictures_of, reconstruct
+from darkroom.contracts import FirstStage, PictureDataset, PictureSource
+from darkroom.generation.generator import Generator
+from darkroom.generation.sample_set import SampleSet
+from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
+from darkroom.metrics.extractor import FeatureExtractor, features
+from darkroom.metrics.frechet import frechet_distance
+from darkroom.metrics.latent_features import LatentFeatures
+from darkroom.metrics.lpips import LPIPS, MeanLPIPS
+from darkroom.metrics.moments import moments
+from darkroom.metrics.protocol import measured
+from darkroom.metrics.reference import kept_statistics
+from darkroom.metrics.titles import title
+from darkroom.runs.folder import Run
+
+_FAMILIES = ("fd", "kid")  # unless others are asked for: neighbours want more samples than are often drawn
+
+
+def distances(
+    run: Run, config: DictConfig, source: PictureSource, first_stage: FirstStage, generator: Generator | None
+) -> dict[str, Any]:
+    """Every number by its name, with its protocol; none without a network, of the command line or of the run.
+
+    A distance of samples comes with that of the first stage's reconstructions, which no sampler can undercut.
+    """
+    extractor = extractor_of(run, config, first_stage)
+    lpips = None if config.get("perceptual") is None else build(config.perceptual)
+    found: dict[str, Any] = {}
+    if first_stage.spec.factor > 1:
+        foreign = None if isinstance(extractor, LatentFeatures) else extractor  # the first stage would judge itself
+        found |= of_reconstructions(foreign, lpips, source, first_stage, config.batch_size)
+    if generator is not None and extractor is not None and config.n < 2:
+        console.print(f"warning: n={config.n} samples have no distance", style="yellow", markup=False)
+    elif generator is not None and extractor is not None:
+        found |= of_samples(extractor, source, generator, config)
+    return found
+
+
+def extractor_of(run: Run, config: DictConfig, first_stage: FirstStage) -> FeatureExtractor | None:
+    """The command line's, else the run's; one that looks through the first stage is given it, wherever the run lies."""
+    node = config.get("extractor") if config.get("extractor") is not None else run.config.get("extractor")
+    if node is None:
+        return None
+    plain: Any = OmegaConf.to_container(node, resolve=True)
+    own = {"first_stage": first_stage, "resolution": run.config.resolution} if "first_stage" in plain else {}
+    return build({key: value for key, value in plain.items() if key not in own}, **own).to(device())
+
+
+def of_reconstructions(
+    extractor: FeatureExtractor | None,
+    lpips: LPIPS | None,
+    source: PictureSource,
+    first_stage: FirstStage,
+    batch_size: int,
+) -> dict[str, Any]:
+    """The whole validation split against itself, through the posterior's mean."""
+    if extractor is None and lpips is None:
+        return {}
+    validation = source.split("validation")
+    rows, mean = [], None if lpips is None else MeanLPIPS(lpips)
+    for image in progress(
+        pictures_of(validation, batch_size), len(validation), batch_size, "comparing reconstructions"
+    ):
+        again = reconstruct(first_stage, image)
+        if extractor is not None:
+            rows.append(torch.cat([features(extractor, [each]) for each in (image, again)], dim=1))
+        if mean is not None:
+            mean.update(image, again)
+    facts = {"data": source.fingerprint, "split": "validation", "pictures": len(validation), "paired": True}
+    found: dict[str, Any] = {}
+    if extractor is not None:
+        real, after = (moments(each) for each in torch.cat(rows).chunk(2, dim=1))
+        value = frechet_distance(after, real)
+        protocol = {"extractor": extractor.protocol, "reference": facts, "metric": {"name": "frechet", "ddof": 1}}
+        found[title("rfd", extractor)] = measured(max(0.0, value), protocol, raw=value)
+    if lpips is not None and mean is not None:
+        found[lpips.name] = measured(float(mean.compute()), {"metric": lpips.protocol, "reference": facts})
+    return found
+
+
+def of_samples(
+    extractor: FeatureExtractor, source: PictureSource, generator: Generator, config: DictConfig
+) -> dict[str, Any]:
+    """``n`` samples under conditions of the training against ``n_reference`` of its pictures."""
+    families = _FAMILIES if config.metrics is None else config.metrics
+    refuse_impossible(families, extractor)
+    training = source.split("train")
+    asked = SampleSet(config.n, config.n_reference, config.seed)
+    protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
+    places = asked.reference(training)
+    reference = kept_statistics(
+        Path(config.cache), protocol, lambda: features(extractor, _followed(training, places, config.batch_size))
+    )
+    drawn = generator(asked.prompts(training), asked.keys(), batch_size=config.batch_size)
+    followed = progress(drawn, config.n, config.batch_size, "developing for distances")
+    sets = Sets(features(extractor, followed), reference, protocol, config.kid_size, extractor)
+    return {name: number for family in families for name, number in FAMILIES[family](sets).items()}
+
+
+def _followed(pictures: PictureDataset, places: list[int], batch_size: int) -> Iterable[UInt8[Tensor, "b 3 H W"]]:
+    starts = range(0, len(places), batch_size)
+    batches = (pictures.oriented(places[start : start + batch_size], mirrored=False) for start in starts)
+    return progress(batches, len(places), batch_size, "features of training pictures")

@@ -1,0 +1,138 @@
+"""``evaluate.py run=RUN sweep.guidance_scale=[1,2,3] sweep.steps=[5,10,20]``: which settings draw best.
+
+Every combination is measured on few samples of one seed; the best is measured again on the samples of another, since
+the best of many numbers is too good to be true.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.table import Table
+
+from darkroom.commands.console import console
+from darkroom.commands.distances import extractor_of, of_samples
+from darkroom.commands.draw import configured
+from darkroom.commands.judging import agreement, drawn
+from darkroom.commands.load import device, load_first_stage, load_source
+from darkroom.commands.measure import reads_text
+from darkroom.commands.plots import save_plots
+from darkroom.contracts import Judged, PictureSource
+from darkroom.files import write_text
+from darkroom.generation.generator import Generator
+from darkroom.metrics.extractor import FeatureExtractor
+from darkroom.runs.folder import Run, find_run
+from darkroom.runs.summary import provenance
+
+SWEPT = ("guidance_scale", "steps", "sampler")
+
+
+def sweep(config: DictConfig) -> dict[str, Any]:
+    """Writes ``sweep.json`` and ``sweep.png`` into the run, or beside ``out``; answers what the file holds.
+
+    Raises ValueError with one line where nothing can be measured, and for a sampler that the run's process forbids.
+    """
+    run = find_run(config.run)
+    source, first_stage = load_source(run.config), load_first_stage(run)
+    extractor = extractor_of(run, config, first_stage)
+    out = Path(config.out) if config.out is not None else run.path / "sweep.json"
+    rows = []
+    for setting in settings(config.sweep):
+        console.print(words(setting), markup=False)
+        rows.append(setting | measured(run, source, extractor, with_setting(config, setting, n=config.sweep.n)))
+    metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
+    best = (max if metric == "prompt_accuracy" else min)(rows, key=lambda row: row[metric])
+    setting = {name: best[name] for name in SWEPT if name in best}
+    seed = config.seed + 1
+    again = measured(run, source, extractor, with_setting(config, setting, n=config.n, seed=seed))
+    made = {"run": str(run.path), "n_reference": config.n_reference, **provenance(device())}
+    result = {
+        "search": {"seed": config.seed, "n": config.sweep.n, "rows": rows},
+        "winner": {"by": metric, "seed": seed, "n": config.n, **setting, **again},
+        "made": made,
+    }
+    write_text(out, json.dumps(result, indent=2) + "\n")
+    save_plots(out.with_suffix(".png"), rows)
+    console.print(table(rows, f"{run.id}: {config.sweep.n} samples each, seed {config.seed}"))
+    console.print(table([setting | again], f"the best by {metric}, on {config.n} samples of seed {seed}"))
+    console.print(f"written to {out} and {out.with_suffix('.png')}", soft_wrap=True, markup=False)
+    return result
+
+
+def settings(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values that are given."""
+    lists = {name: list(asked[name]) for name in SWEPT if asked[name]}
+    for values in itertools.product(*lists.values()):
+        yield dict(zip(lists, values, strict=True))
+
+
+def with_setting(config: DictConfig, setting: Mapping[str, Any], **changes: Any) -> DictConfig:
+    """The command's config with one combination in it."""
+    config = config.copy()
+    with open_dict(config):
+        for name, value in {**setting, **changes}.items():
+            config[name] = option("sampler", value) if name == "sampler" else value
+    return config
+
+
+def option(group: str, name: str) -> DictConfig:
+    """The file of that name in the folder of the config that Hydra composed from. Raises ValueError for none."""
+    sources = [each.path for each in HydraConfig.get().runtime.config_sources if each.provider == "main"]
+    folder = Path(sources[0]) / group
+    if not (folder / f"{name}.yaml").is_file():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise ValueError(f"sweep.{group}: there is no {name}; they are {known}")
+    node = OmegaConf.load(folder / f"{name}.yaml")
+    assert isinstance(node, DictConfig)
+    return node
+
+
+def measured(
+    run: Run, source: PictureSource, extractor: FeatureExtractor | None, config: DictConfig
+) -> dict[str, float]:
+    """Agreement where there is a judge, the Frechet distance where there is an extractor, and what a sample costs."""
+    generator = configured(run, config)
+    found: dict[str, float] = {}
+    batches = 0
+    with evaluations(generator) as calls:
+        if isinstance(source, Judged) and reads_text(generator):
+            captions = list(source.challenge("seen", config.n, config.seed).captions or ())
+            pictures = drawn(generator, captions, "seen", config)
+            found["prompt_accuracy"] = agreement(source, pictures.split(config.batch_size), captions)["agreement"]
+            batches += -(-config.n // config.batch_size)
+        if extractor is not None:
+            fd = with_setting(config, {}, metrics=["fd"])
+            found |= {name: each["value"] for name, each in of_samples(extractor, source, generator, fd).items()}
+            batches += -(-config.n // config.batch_size)
+    if not found:
+        raise ValueError("sweep: nothing measures this run's samples; give extractor=NAME extractor.weights=FILE")
+    return {"network_evaluations": len(calls) / batches, **found}
+
+
+@contextmanager
+def evaluations(generator: Generator) -> Iterator[list[None]]:
+    """Counts the calls of the network while it draws, with and without a condition: an entry each."""
+    calls: list[None] = []
+    hook = generator.model.network.register_forward_pre_hook(lambda *_: calls.append(None))
+    try:
+        yield calls
+    finally:
+        hook.remove()
+
+
+def words(setting: Mapping[str, Any]) -> str:
+    """A combination on one line."""
+    return ", ".join(f"{name}={value}" for name, value in setting.items())
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
+    """For the terminal."""
+    shown = Table(*rows[0], title=title, box=None, title_justify="left")
+    for row in rows:
+        shown.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    return shown

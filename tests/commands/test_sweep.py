@@ -1,0 +1,82 @@
+"""Settings of a sampler, tried in every combination on a run's samples."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+from trained import CONF, asked, autoencoder_run, diffusion_run
+
+from darkroom.commands import plots
+from darkroom.commands import sweep as module
+from darkroom.commands.checking.check import check
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    run = diffusion_run(folder / "run", "guidance.interval=[0.0,1.0]")
+    chosen = ["sweep.guidance_scale=[1,3]", "sweep.steps=[2,4]", "sweep.n=4", "n=6", "n_reference=5"]
+    config = asked("evaluate", f"run={run.path}", *chosen, "extractor=first_stage", f"cache={folder}", "batch_size=3")
+    return run, module.sweep(config)
+
+
+def test_every_combination_is_measured_and_its_network_counted(swept):
+    _, result = swept
+    rows = result["search"]["rows"]
+    assert [(row["guidance_scale"], row["steps"]) for row in rows] == [(1, 2), (1, 4), (3, 2), (3, 4)]
+    assert all({"prompt_accuracy", "fd_pixels"} <= row.keys() for row in rows)
+    assert [row["network_evaluations"] for row in rows] == [2, 4, 4, 8]  # guided ones see the null condition too
+
+
+def test_the_best_is_measured_again_on_other_samples(swept):
+    run, result = swept
+    rows, winner = result["search"]["rows"], result["winner"]
+    assert (result["search"]["seed"], winner["seed"], winner["n"]) == (0, 1, 6)
+    best = max(rows, key=lambda row: row[winner["by"]])
+    assert (winner["guidance_scale"], winner["steps"]) == (best["guidance_scale"], best["steps"])
+    assert winner["fd_pixels"] != best["fd_pixels"]
+    assert json.loads((run.path / "sweep.json").read_text()) == result
+    assert Image.open(run.path / "sweep.png").size[0] > 400
+
+
+def test_curves_join_what_is_alike_from_left_to_right():
+    rows = [
+        {"steps": s, "guidance_scale": g, "network_evaluations": 2 * s, "fd": s * g} for g in (3, 1) for s in (4, 2)
+    ]
+    assert plots.curves(rows, "guidance_scale", "fd") == {"steps 4": [(1, 4), (3, 12)], "steps 2": [(1, 2), (3, 6)]}
+    assert plots.curves(rows, "network_evaluations", "fd") == {
+        "guidance_scale 3": [(4, 6), (8, 12)],
+        "guidance_scale 1": [(4, 2), (8, 4)],
+    }
+
+
+def test_a_sampler_is_found_by_its_name_and_a_misspelt_one_refused(monkeypatch):
+    sources = [SimpleNamespace(provider="hydra", path=""), SimpleNamespace(provider="main", path=str(CONF))]
+    runtime = SimpleNamespace(runtime=SimpleNamespace(config_sources=sources))
+    monkeypatch.setattr(module.HydraConfig, "get", lambda: runtime)
+    assert module.option("sampler", "heun").sampler._target_.endswith("heun.sample_heun")
+    with pytest.raises(ValueError, match=r"sweep\.sampler: there is no eulerr; .*ddim, .*euler"):
+        module.option("sampler", "eulerr")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["sweep.steps=[2]"], "sweep.steps: is over the samples of a run"),
+        (["run={run}", "sweep.steps=2"], "is not a list; give sweep.steps=[2]"),
+        (["run={run}", "sweep.steps=[0]"], "0 is not a whole number of at least 1"),
+        (["run={run}", "sweep.guidance_scale=[nan]"], "nan is not a number of at least 0"),
+        (["run={run}", "sweep.steps=[2]", "steps=3"], "sweep.steps: steps is given as well"),
+        (["run={run}", "sweep.guidence_scale=[2]"], "did you mean guidance_scale?"),
+        (["run={run}", "sweep.steps=[2]", "sweep.n=1"], "sweep.n=1: is a number of samples, at least 2"),
+        (["run={autoencoder}", "sweep.steps=[2]"], "trained the stage autoencoder, which draws no pictures"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_loaded(swept, tmp_path, argv, words):
+    run, _ = swept
+    paths = {"run": run.path, "autoencoder": ""}
+    if any("{autoencoder}" in each for each in argv):
+        paths["autoencoder"] = autoencoder_run(tmp_path / "autoencoder").path
+    found = check("evaluate", [each.format(**paths) for each in argv], CONF)
+    assert any(words in fault for fault in found), found
