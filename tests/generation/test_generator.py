@@ -113,8 +113,19 @@ def test_pictures_come_in_order_a_batch_at_a_time():
     batches = list(made(labels(), starts(), batch_size=4))
     assert [len(batch) for batch in batches] == [4, 4, 2]
     assert batches[0].dtype == torch.uint8 and batches[0].shape == (4, 3, 16, 16)
-    expected = to_uint8(Enlarged().decode(made.latents(select(labels(), slice(8, 10)), starts()[8:])))
-    assert torch.equal(batches[2], expected)
+    expected = to_uint8(Enlarged().decode(made.latents(select(labels(12), slice(8, 12)), starts(12)[8:])))
+    assert torch.equal(batches[2], expected[:2])
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_batch_that_is_not_full_changes_no_bit(bf16):
+    made = generator(bf16=bf16)
+    whole = drawn(made, labels(12), starts(12))
+    for n in (5, 10, 11):
+        assert torch.equal(drawn(made, labels(n), starts(n)), whole[:n])
+    assert set(made.model.network.calls) == {4}
+    drawn(made, labels(3), starts(3))
+    assert made.model.network.calls[-1] == 3  # a few pictures are not drawn as many
 
 
 def test_the_same_key_and_prompt_give_the_same_picture_and_another_of_either_another():
@@ -182,7 +193,7 @@ def test_a_negative_prompt_where_no_text_steers_is_refused_though_the_data_has_c
 def test_a_model_without_conditions_draws_as_many_pictures_as_there_are_keys():
     made = generator(NoCondition())
     assert drawn(made, Prompts(), starts(6)).shape == (6, 3, 16, 16)
-    assert made.model.network.calls == [4] * 4 + [2] * 4  # nothing to guide
+    assert made.model.network.calls == [4] * 8  # nothing to guide
 
 
 def test_bf16_pictures_stay_near_the_float32_ones_and_their_sampler_in_float32():

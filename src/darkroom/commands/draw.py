@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from torch import Tensor
 
 from darkroom.commands.ask import prompts_for, say_conditions, warn_of_words
 from darkroom.commands.console import console, progress
-from darkroom.commands.load import load_first_stage, load_generator
+from darkroom.commands.load import device, load_first_stage, load_generator
 from darkroom.conditioning.words import class_names, in_words
 from darkroom.contracts import ConditionSpec
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
+from darkroom.metrics.inference import exact_float32
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.pictures import save_grid
 
@@ -28,10 +30,11 @@ SHEET = 100  # so many pictures the grid shows
 def draw(config: DictConfig) -> None:
     """Writes ``00000.png ...``, ``metadata.jsonl`` with their conditions and a captioned ``grid.png`` into ``out``.
 
-    Raises ValueError or OSError with one line for what only the run can tell.
+    In float32, so that another ``batch_size`` moves no picture by more than a level. Raises ValueError or OSError with
+    one line for what only the run can tell.
     """
     run = find_run(config.run)
-    generator = configured(run, config)
+    generator = replace(configured(run, config), bf16=False)
     conditioner = generator.model.conditioner
     warn_of_words(conditioner, config)
     prompts = prompts_for(run, config)
@@ -42,7 +45,8 @@ def draw(config: DictConfig) -> None:
     start = keys(seed=config.seed, purpose="sample", places=range(config.n))
     batches = generator(prompts, start, batch_size=config.batch_size, negative=config.negative_prompt)
     followed = progress(batches, config.n, config.batch_size, "developing")
-    drawn = [save(out, number * config.batch_size, batch) for number, batch in enumerate(followed)]
+    with exact_float32(device()):
+        drawn = [save(out, number * config.batch_size, batch) for number, batch in enumerate(followed)]
     if words:
         write_metadata(out, words)
     sheet = torch.cat(drawn)[:SHEET]

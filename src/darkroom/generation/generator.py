@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from darkroom.conditioning.words import text_readers
@@ -35,13 +36,16 @@ class Generator:
     ) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
         """Yields the pictures of ``prompts`` in order, ``batch_size`` at a time.
 
-        Picture k is a function of prompt k and key k alone; another batch size only rounds its products otherwise, by a
-        level at most here and there. ``negative`` is a caption that guidance keeps away from, in place of the null
-        condition; without guidance it says nothing. Raises ValueError for one where the model reads no captions.
+        Picture k is a function of prompt k and key k alone, bit for bit where as many are drawn at once: so a last
+        batch that is smaller than those before it is filled up. Another batch size rounds products otherwise, which
+        moves a picture by a level at most in float32, and by more under bf16. ``negative`` is a caption that guidance
+        keeps away from, in place of the null condition; without guidance it says nothing. Raises ValueError for one
+        where the model reads no captions.
         """
         for start in range(0, len(keys), batch_size):
-            rows = slice(start, start + batch_size)
-            yield self.pictures(select(prompts, rows), keys[rows], negative)
+            rows = np.arange(start, start + min(batch_size, len(keys))) % len(keys)
+            pictures = self.pictures(select(prompts, rows), Keys(keys.words[rows], keys.device), negative)
+            yield pictures[: len(keys) - start]
 
     @torch.inference_mode()
     def pictures(self, prompts: Prompts, keys: Keys, negative: str | None = None) -> UInt8[Tensor, "b 3 H W"]:
@@ -90,9 +94,9 @@ class Generator:
         return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
 
-def select(prompts: Prompts, rows: slice) -> Prompts:
+def select(prompts: Prompts, rows: slice | Int64[np.ndarray, " b"]) -> Prompts:
     """Some rows of a batch of prompts."""
     return Prompts(
         label=None if prompts.label is None else prompts.label[rows],
-        caption=None if prompts.caption is None else prompts.caption[rows],
+        caption=None if prompts.caption is None else tuple(np.array(prompts.caption, dtype=object)[rows]),
     )
