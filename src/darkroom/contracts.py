@@ -5,7 +5,7 @@ width of a condition's vector, s channels of its map.
 A picture is RGB; as uint8 it lies in 0..255, as float in [-1, 1]. t lies in [0, 1]; 0 is data, 1 is noise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -245,6 +245,7 @@ class PictureDataset(Protocol):
     captions: Sequence[str] | None
     labels: Sequence[int] | None
     flip_seed: int | None  # decides which visits see the picture mirrored, half of them; None: none does
+    stand_ins: Mapping[int, int]  # of what cannot be read, as far as is known: the picture that is shown in its place
 
     def __len__(self) -> int: ...
 

@@ -2,6 +2,7 @@ import logging
 import os
 import pickle
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from PIL import Image
 
 from darkroom.contracts import Visit
+from darkroom.data import reading
 from darkroom.data.image_folder import ImageFolder
+from darkroom.data.reading import Reading
 
 REAL = os.environ.get("DARKROOM_REAL_DATA", "")
 real = pytest.mark.skipif(not REAL, reason="DARKROOM_REAL_DATA is not set")
@@ -97,13 +100,37 @@ def test_a_picture_that_fails_only_when_visited_is_replaced_by_the_next_everywhe
     train = ImageFolder(folder, 4, max_unreadable=1, cache_mb=READ_EACH_TIME).split("train")
     assert len(train) == 12
     copy = pickle.loads(pickle.dumps(train))  # as another process would have it
-    assert batch(train, 0, 1, 2).image[:, 0, 0, 0].tolist() == [grey(0), grey(4), grey(4)]
-    assert batch(copy, 1).image[0, 0, 0, 0] == grey(4)
+    first, again = batch(train, 0, 1, 2), batch(copy, 1)
+    assert first.image[:, 0, 0, 0].tolist() == [grey(0), grey(4), grey(4)]
+    assert again.image[0, 0, 0, 0] == grey(4)
+    assert (first.prompts.caption, again.prompts.caption) == (("number 0", "number 4", "number 4"), ("number 4",))
     batch(train, 1)
     assert caplog.text.count("02.png") == 2  # once in each process
     spoil(folder / "train" / "a" / "10.png")
     with pytest.raises(ValueError, match="2 pictures cannot be read, 1 may"):
         batch(train, 5)
+
+
+def test_the_label_of_a_picture_that_is_replaced_is_that_of_the_next(folder):
+    spoil(folder / "train" / "a" / "10.png")
+    train = ImageFolder(folder, 4, max_unreadable=1, cache_mb=READ_EACH_TIME).split("train")
+    found = batch(train, 4, 5)
+    assert (found.image[:, 0, 0, 0].tolist(), found.prompts.label.tolist()) == ([grey(8), grey(1)], [0, 1])
+
+
+@pytest.mark.parametrize("worker", [None, "a worker process"])
+def test_pictures_are_decoded_in_threads_but_where_there_are_processes_for_it(folder, monkeypatch, worker):
+    threads, decode = set(), Reading.picture
+
+    def watched(own, name):
+        threads.add(threading.current_thread())
+        return decode(own, name)
+
+    train = ImageFolder(folder, 4, cache_mb=READ_EACH_TIME).split("train")
+    monkeypatch.setattr(Reading, "picture", watched)
+    monkeypatch.setattr(reading, "get_worker_info", lambda: worker)
+    batch(train, *range(12))
+    assert (threading.main_thread() in threads) == (worker is not None)
 
 
 def test_a_split_with_nothing_readable_is_named(folder):

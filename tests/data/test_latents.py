@@ -104,6 +104,25 @@ def test_the_coin_of_the_pictures_mirrors_latents_too_whatever_the_seed_of_the_r
     torch.testing.assert_close(module.train.__getitems__(visits).posterior.mean, direct.mean)
 
 
+def test_a_row_that_shows_another_picture_has_its_prompts_whoever_reads_the_cache(tmp_path):
+    found = {}
+
+    def read(indices):
+        found.update({5: 6} if 5 in indices else {})
+        return noise([found.get(i, i) for i in indices])
+
+    def pictures(stand_ins):
+        captions = [f"noise {i}" for i in range(23)]
+        return PictureSplit(read, 23, labels=list(range(23)), captions=captions, stand_ins=stand_ins)
+
+    cache_latents(Means(), pictures(found), tmp_path, device=CPU)
+    cached = LatentDataset(tmp_path, pictures({}))  # as of another process, which has read no picture
+    got = cached.__getitems__([Visit(i, 0, 0, i) for i in (4, 5, 6)])
+    assert torch.equal(got.posterior.mean[1], got.posterior.mean[2])
+    assert got.prompts.caption == ("noise 4", "noise 6", "noise 6")
+    assert cached.prompts[[5]].label.tolist() == [6]
+
+
 def test_nothing_is_encoded_twice_and_an_interrupted_cache_goes_on(tmp_path):
     first_stage, pictures = Means(), Source(flip_seed=3).split("train")
 

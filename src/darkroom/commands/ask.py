@@ -1,6 +1,7 @@
 """Under which conditions ``sample.py`` draws: what was asked for, or what training saw."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from omegaconf import DictConfig
@@ -11,6 +12,7 @@ from darkroom.commands.console import console
 from darkroom.commands.load import load_source
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import Prompts
+from darkroom.data.prompts import PromptTable
 from darkroom.keys import permutation
 from darkroom.runs.folder import Run
 
@@ -36,10 +38,8 @@ def _of_training(run: Run, reads: Reads, n: int, seed: int) -> Prompts:
         return Prompts(label=torch.tensor(order))
     pictures = load_source(run.config).split("train")
     order = _order(len(pictures), n, seed)
-    assert pictures.captions is not None
-    captions = tuple(pictures.captions[i] for i in order)
-    label = torch.tensor([pictures.labels[i] for i in order]) if reads.classes and pictures.labels is not None else None
-    return Prompts(label, captions)
+    prompts = PromptTable(pictures)[order]
+    return prompts if reads.classes else replace(prompts, label=None)
 
 
 def _order(size: int, n: int, seed: int) -> list[int]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -89,7 +89,8 @@ class ImageFolder:
             names = [picture.name for picture in pictures]
             files = PictureFiles(self._reading, names, max_unreadable - len(faults))
             read = files if pixels is None else StoredPictures(pixels, rows)
-            self._splits[name] = _split(pictures, read, seed if flip and name == "train" else None)
+            flip_seed = seed if flip and name == "train" else None
+            self._splits[name] = _split(pictures, read, flip_seed, files.stand_ins)
 
     def split(self, name: str) -> PictureSplit:
         """``"train"`` or ``"validation"``."""
@@ -128,10 +129,12 @@ class ImageFolder:
         return decode_all(self._reading, names)
 
 
-def _split(pictures: Sequence[Picture], read: Read, flip_seed: int | None) -> PictureSplit:
+def _split(
+    pictures: Sequence[Picture], read: Read, flip_seed: int | None, stand_ins: Mapping[int, int]
+) -> PictureSplit:
     labels = _present([picture.label for picture in pictures])
     captions = _present([picture.caption for picture in pictures])
-    return PictureSplit(read, len(pictures), labels=labels, captions=captions, flip_seed=flip_seed)
+    return PictureSplit(read, len(pictures), labels=labels, captions=captions, flip_seed=flip_seed, stand_ins=stand_ins)
 
 
 def _present(values: Sequence[T | None]) -> list[T] | None:

@@ -1,6 +1,7 @@
 """The latent cache: every training picture's posterior, computed once, so that the second stage never runs the encoder.
 
-    data/latents/<key>/00000-0.safetensors ...    mean and std of CHUNK pictures, one file a chunk and orientation
+    data/latents/<key>/00000-0.safetensors ...    mean and std of CHUNK pictures, one file a chunk and orientation, and
+                                                  which picture each row shows: another where one cannot be read
 
 The key is a hash over the artifact, the data and how it is read. A cache cut short goes on where it stopped: a file is
 there as a whole or not at all.
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Shaped
 from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -24,18 +25,19 @@ from darkroom.contracts import (
     PictureDataset,
     PictureSource,
     Posterior,
-    Prompts,
     Visit,
     to_float,
 )
 from darkroom.data.datamodule import DataModule
+from darkroom.data.prompts import PromptTable
+from darkroom.data.split import columns
 from darkroom.data.transforms import mirrored
 from darkroom.files import replacing, sweep
 
 CHUNK = 1024  # pictures a file
 _ABANDONED = 3600  # seconds: a draft that is older belongs to nobody; other runs may fill the same folder
 MICRO_BATCH = 64  # pictures encoded at once, for any training batch: float32 products round differently by batch
-_VERSION = 1
+_VERSION = 2
 
 
 def cache_folder(root: Path, first_stage: FirstStage, source: PictureSource, split: str, *, bf16: bool) -> Path:
@@ -71,7 +73,7 @@ def cache_latents(
             )
             for i in range(start, min(start + CHUNK, len(dataset)), MICRO_BATCH)
         ]
-        tensors = {name: torch.cat([part[name] for part in parts]).contiguous() for name in ("mean", "std")}
+        tensors = {name: torch.cat([part[name] for part in parts]).contiguous() for name in ("mean", "std", "shown")}
         with replacing(_file(folder, start, side)) as draft:
             save_file(tensors, draft)
 
@@ -85,23 +87,21 @@ class LatentDataset:
         self._mean, self._std = (
             [_read(folder, name, len(pictures), side) for side in _sides(pictures)] for name in ("mean", "std")
         )
+        shown = torch.cat(_read(folder, "shown", len(pictures), 0))
+        others = (shown != torch.arange(len(pictures))).nonzero().flatten().tolist()
+        self.prompts = PromptTable(pictures, {index: int(shown[index]) for index in others})
 
     def __len__(self) -> int:
         return len(self._pictures)
 
-    @property
-    def prompts(self) -> "PromptTable":
-        """The raw conditions, by index."""
-        return PromptTable(self._pictures)
-
     def __getitems__(self, visits: Sequence[Visit]) -> LatentBatch:
-        index, epoch, step, place = (torch.tensor(column) for column in zip(*visits, strict=True))
+        index, epoch, place = columns(visits)
         return LatentBatch(
             posterior=Posterior(*self._gather(index, self._sides_of(index, epoch))),
             index=index,
             epoch=epoch,
             place=place,
-            step=int(step[0]),
+            step=visits[0].step,
             prompts=self.prompts[index.tolist()],
         )
 
@@ -117,19 +117,6 @@ class LatentDataset:
         return [torch.stack([part[s][chunk][row] for s, chunk, row in places]) for part in (self._mean, self._std)]
 
 
-class PromptTable:
-    """Labels and captions of a split by index."""
-
-    def __init__(self, pictures: PictureDataset):
-        self._labels, self._captions = pictures.labels, pictures.captions
-
-    def __getitem__(self, indices: Sequence[int]) -> Prompts:
-        return Prompts(
-            label=None if self._labels is None else torch.tensor([self._labels[i] for i in indices]),
-            caption=None if self._captions is None else tuple(self._captions[i] for i in indices),
-        )
-
-
 @torch.inference_mode()
 def _encode(
     first_stage: FirstStage, dataset: PictureDataset, indices: range, side: int, device: torch.device, bf16: bool
@@ -137,7 +124,8 @@ def _encode(
     picture = to_float(dataset.oriented(indices, mirrored=bool(side)).to(device))
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         posterior = first_stage.encode(picture)
-    return {"mean": posterior.mean.float().cpu(), "std": posterior.std.float().cpu()}
+    shown = torch.tensor([dataset.stand_ins.get(index, index) for index in indices])
+    return {"mean": posterior.mean.float().cpu(), "std": posterior.std.float().cpu(), "shown": shown}
 
 
 def _sides(dataset: PictureDataset) -> range:
@@ -149,7 +137,7 @@ def _file(folder: Path, start: int, side: int) -> Path:
     return folder / f"{start // CHUNK:05d}-{side}.safetensors"
 
 
-def _read(folder: Path, name: str, size: int, side: int) -> list[Float[Tensor, "n c h w"]]:
+def _read(folder: Path, name: str, size: int, side: int) -> list[Shaped[Tensor, "n *shape"]]:
     chunks = []
     for start in range(0, size, CHUNK):
         path = _file(folder, start, side)

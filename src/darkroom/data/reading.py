@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from darkroom.data.decode import UnreadablePicture, decode, probe
 from darkroom.data.transforms import square
@@ -58,7 +59,7 @@ class PictureFiles:
     """Pictures decoded at each visit, by index.
 
     A file that turns out unreadable is named once and replaced by the next readable one, so that a visit to it gives
-    the same picture in every process and the visits to others stay as they were.
+    the same picture in every process and the visits to others stay as they were; ``stand_ins`` tells by which.
 
     Args:
         spare: so many may turn out unreadable in one process before the run stops.
@@ -67,21 +68,38 @@ class PictureFiles:
     def __init__(self, reading: Reading, names: Sequence[str], spare: int):
         self._reading, self._names, self._spare = reading, names, spare
         self._faults: dict[int, str] = {}
+        self.stand_ins: dict[int, int] = {}
 
     def __call__(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 H W"]:
         """Raises ValueError with the list of all that could not be read, where they are too many."""
-        return torch.stack([self._picture(index) for index in indices])
+        # a worker process is one of as many as there shall be
+        found = in_threads(self._own, indices) if get_worker_info() is None else map(self._own, indices)
+        pictures = zip(indices, found, strict=True)
+        return torch.stack([self._next(index) if picture is None else picture for index, picture in pictures])
 
-    def _picture(self, index: int) -> UInt8[Tensor, "3 H W"]:
+    def _own(self, index: int) -> UInt8[Tensor, "3 H W"] | None:
+        """The picture itself; None where it cannot be read. Changes nothing, since threads call it."""
+        if index in self._faults:
+            return None
+        try:
+            return self._reading.picture(self._names[index])
+        except UnreadablePicture:
+            return None
+
+    def _next(self, index: int) -> UInt8[Tensor, "3 H W"]:
+        """The first that can be read from ``index`` on."""
         for candidate in (*range(index, len(self._names)), *range(index)):
             if candidate in self._faults:
                 continue
             try:
-                return self._reading.picture(self._names[candidate])
+                picture = self._reading.picture(self._names[candidate])
             except UnreadablePicture as fault:
                 self._faults[candidate] = str(fault)
                 refuse(self._faults.values(), self._spare)
                 report([str(fault)])
+            else:
+                self.stand_ins[index] = candidate
+                return picture
         raise ValueError(f"data.root={self._reading.root}: not one picture can be read")
 
 

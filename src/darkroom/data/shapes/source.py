@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, fields
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from darkroom.data.shapes.captions import caption, parse
 from darkroom.data.shapes.judge import read
 from darkroom.data.shapes.render import render
 from darkroom.data.shapes.scenes import MOST, Content, Scenes, draw_content, draw_scenes, kept_out, shows_kept_out
+from darkroom.data.split import columns
 from darkroom.keys import Keys, keys
 
 VERSION = "shapes 5"  # a change that alters any picture or caption alters this
@@ -40,6 +42,7 @@ class ShapesSplit:
 
     flip_seed: int | None = None  # a mirrored "left of" is "right of"
     labels = None
+    stand_ins: Mapping[int, int] = MappingProxyType({})  # all are drawn
 
     def __init__(self, content: Content, keys: Keys, resolution: int) -> None:
         self.content = content
@@ -64,18 +67,9 @@ class ShapesSplit:
         return render(self.scenes, self._resolution)
 
     def __getitems__(self, visits: Sequence[Visit]) -> Batch:
-        index, epoch, place = (
-            torch.tensor([getattr(visit, name) for visit in visits], dtype=torch.int64)
-            for name in ("index", "epoch", "place")
-        )
-        return Batch(
-            image=self.pictures[index],
-            index=index,
-            epoch=epoch,
-            place=place,
-            step=visits[0].step,
-            prompts=Prompts(caption=tuple(self.captions[visit.index] for visit in visits)),
-        )
+        index, epoch, place = columns(visits)
+        prompts = Prompts(caption=tuple(self.captions[visit.index] for visit in visits))
+        return Batch(self.pictures[index], index, epoch, place, visits[0].step, prompts)
 
     def oriented(self, indices: Sequence[int], mirrored: bool) -> UInt8[Tensor, "b 3 H W"]:
         """Pictures by index; raises ValueError for mirrored ones, whose captions would be false."""
