@@ -11,6 +11,7 @@ from torch import Tensor
 
 from darkroom.build import build
 from darkroom.commands.console import console, progress
+from darkroom.commands.folders import warn_of_few
 from darkroom.commands.load import device
 from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.contracts import FirstStage, PictureDataset, PictureSource
@@ -35,7 +36,7 @@ def distances(
 ) -> dict[str, Any]:
     """Every number by its name, with its protocol; none without a network, of the command line or of the run.
 
-    A distance of samples comes with that of the first stage's reconstructions, which no sampler can undercut.
+    A distance of samples comes with that of the first stage's reconstructions by the same extractor.
     """
     extractor = extractor_of(run, config, first_stage)
     lpips = None if config.get("perceptual") is None else build(config.perceptual)
@@ -105,6 +106,7 @@ def of_samples(
     reference = kept_statistics(
         Path(config.cache), protocol, lambda: features(extractor, _followed(training, places, config.batch_size))
     )
+    warn_of_few({"the run": config.n, "the reference": len(places)})
     drawn = generator(asked.prompts(training), asked.keys(), batch_size=config.batch_size)
     followed = progress(drawn, config.n, config.batch_size, "developing for distances")
     sets = Sets(features(extractor, followed), reference, protocol, config.kid_size, extractor)

@@ -58,8 +58,7 @@ def measure(config: DictConfig) -> dict[str, Any]:
     numbers = {name: number | {"made": protocol} for name, number in found.items()}
     result = {"metrics": metrics, "protocol": protocol, "distances": numbers}
     write_text(out, json.dumps(result, indent=2) + "\n")
-    values = {name: number["value"] for name, number in found.items()}
-    console.print(table(metrics | values, run, len(validation)))
+    console.print(table(metrics, found, run, len(validation)))
     console.print(f"written to {out}", soft_wrap=True, markup=False)
     return result
 
@@ -137,18 +136,15 @@ MEANINGS = {
 }
 
 
-def _meaning(distance: str) -> str:
-    """Of a distance, whose name is half its extractor's."""
-    kinds = {"fd_": "samples from training pictures", "rfd_": "reconstructions from their originals"}
-    return next((words for start, words in kinds.items() if distance.startswith(start)), "")
-
-
-def table(metrics: dict[str, float], run: Run, size: int) -> Table:
+def table(metrics: dict[str, float], distances: dict[str, Any], run: Run, size: int) -> Table:
     """For the terminal; what :data:`MEANINGS` does not know is a part of the line above it."""
     shown = Table("metric", "value", "", title=f"{run.id}, {size} validation pictures", box=None, title_justify="left")
     above = ""
     for name, value in metrics.items():
-        above = name if name in MEANINGS or not name.startswith(above) else above
+        above = name if name in MEANINGS else above
         part = "" if name == above else f"  {name.removeprefix(above).lstrip('_')}"
-        shown.add_row(part or name, f"{value:.4f}", MEANINGS.get(name, _meaning(name)))
+        shown.add_row(part or name, f"{value:.4f}", MEANINGS.get(name, ""))
+    for name, number in distances.items():
+        error = f"standard deviation {number['sd']:.2g}" if "sd" in number else ""
+        shown.add_row(name, f"{number['value']:.6g}", error)
     return shown
