@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny import DIFFUSION, checkpoint, differences, rows, train
 
+from darkroom.autoencoding.first_stage import Identity
 from darkroom.keys import keys
 from darkroom.runs.folder import Run
 from darkroom.stages.compilation import compile_regions
@@ -47,6 +48,18 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(whole, step, tmp_pat
     logged = {tuple(row) for row in rows(whole, *LOGGED)}
     again = [row for row in rows(resumed, *LOGGED) if int(row[0]) > step]
     assert len(again) >= 2 and set(again) <= logged
+
+
+def test_of_the_first_batch_only_what_is_shown_is_decoded(tmp_path, monkeypatch):
+    sizes, decode = [], Identity.decode
+
+    def counted(first_stage, latent):
+        sizes.append(len(latent))
+        return decode(first_stage, latent)
+
+    monkeypatch.setattr(Identity, "decode", counted)
+    train(tmp_path / "run", DIFFUSION, "max_steps=1", "callback.first_batch.n=3", "trainer.val_check_interval=9")
+    assert sizes == [3]
 
 
 def test_the_validation_loss_is_exact_in_any_order_and_batches():

@@ -13,25 +13,29 @@ from darkroom.runs.pictures import log_pictures
 
 @runtime_checkable
 class ShowsBatch(Protocol):
-    """A stage that turns its batches into pictures, such as latents through the decoder."""
+    """A stage that turns the first ``n`` of a batch into pictures, such as latents through the decoder."""
 
-    def pictures(self, batch: Batch | LatentBatch) -> UInt8[Tensor, "b 3 H W"]: ...
+    def pictures(self, batch: Batch | LatentBatch, n: int) -> UInt8[Tensor, "n 3 H W"]: ...
 
 
 class FirstBatch(Callback):
-    """Logs up to ``n`` pictures of the batch of step 0, with captions or labels, as ``first_batch``."""
+    """Logs up to ``n`` pictures of the batch of step 0, with captions or labels, as ``first_batch``.
+
+    Of several processes the first alone makes them, in the training's precision.
+    """
 
     def __init__(self, n: int = 16) -> None:
         self._n = n
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        if trainer.global_step > 0 or batch_idx > 0:
+        if trainer.global_step > 0 or batch_idx > 0 or not trainer.is_global_zero:
             return
         if isinstance(pl_module, ShowsBatch):
-            pictures = pl_module.pictures(batch)
+            with trainer.precision_plugin.forward_context():
+                pictures = pl_module.pictures(batch, self._n)
         elif isinstance(batch, Batch):
-            pictures = batch.image
+            pictures = batch.image[: self._n]
         else:
             return
         words = in_words(batch.prompts, class_names(pl_module))
-        log_pictures(trainer, "first_batch", pictures[: self._n], words and words[: self._n], step=0)
+        log_pictures(trainer, "first_batch", pictures, words and words[: self._n], step=0)

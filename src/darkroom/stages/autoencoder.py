@@ -82,9 +82,9 @@ class AutoencoderStage(Stage):
             return batch.picture
         return self.augmentation(batch.picture, self.keys("augmentation", batch))
 
-    def pictures(self, batch: Batch) -> UInt8[Tensor, "b 3 H W"]:
-        """A training batch as the network sees it."""
-        return to_uint8(self._augmented(batch))
+    def pictures(self, batch: Batch, n: int) -> UInt8[Tensor, "n 3 H W"]:
+        """The first of a training batch as the network sees them."""
+        return to_uint8(self._augmented(batch)[:n])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> UInt8[Tensor, "b 3 H W"]:
         """Answers the reconstructions, for callbacks that look at them."""

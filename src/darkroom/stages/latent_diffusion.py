@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from darkroom.contracts import FirstStage, LatentBatch, PictureSource, to_uint8
+from darkroom.contracts import FirstStage, LatentBatch, PictureSource, Posterior, to_uint8
 from darkroom.data.latents import LatentDataModule
 from darkroom.diffusion.guidance import Guidance
 from darkroom.diffusion.plan import SamplingPlan
@@ -125,9 +125,10 @@ class LatentDiffusionStage(Stage):
         )
 
     @torch.inference_mode()
-    def pictures(self, batch: LatentBatch) -> UInt8[Tensor, "b 3 H W"]:
-        """What the network learns from, made visible: draws from the posteriors through the decoder."""
-        latent: Float[Tensor, "b c h w"] = batch.posterior.sample(self.keys("posterior", batch))
+    def pictures(self, batch: LatentBatch, n: int) -> UInt8[Tensor, "n 3 H W"]:
+        """What the network learns from, made visible: the first draws from the posteriors through the decoder."""
+        first = Posterior(batch.posterior.mean[:n], batch.posterior.std[:n])
+        latent: Float[Tensor, "n c h w"] = first.sample(self.keys("posterior", batch)[:n])
         return to_uint8(self.first_stage.decode(latent))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
