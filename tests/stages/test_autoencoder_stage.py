@@ -51,6 +51,24 @@ def test_validation_is_on_means_of_the_averaged_weights_beside_bicubic(run, sour
     assert float(bicubic) == pytest.approx(psnr(pictures, bicubic_roundtrip(pictures, 8)).mean().item(), abs=1e-3)
 
 
+def test_bicubic_is_measured_once_and_logged_at_every_validation(run, tmp_path, monkeypatch):
+    pictures = []
+
+    def counted(picture, factor):
+        pictures.append(len(picture))
+        return bicubic_roundtrip(picture, factor)
+
+    monkeypatch.setattr("darkroom.stages.autoencoder.bicubic_roundtrip", counted)
+    steps = ("max_steps=4", "trainer.val_check_interval=2", "trainer.num_sanity_val_steps=1")
+    often = train(tmp_path / "often", AUTOENCODER, "batch_size=4", *steps)
+    assert pictures == [4, 4, 2]  # the sanity check's first batch is not the whole set
+    names = ("val/bicubic_psnr", "val/bicubic_ssim")
+    (first, *_), (second, *_) = found = rows(often, *names)
+    assert (first, second) == ("2", "4") and found[0][1:] == found[1][1:]
+    ((_, *whole),) = rows(run, *names)
+    assert [float(value) for value in found[0][1:]] == pytest.approx([float(value) for value in whole], rel=1e-6)
+
+
 def test_every_term_of_the_loss_is_logged_and_they_add_up(run):
     weights = {"l1": 1.0, "kl": 1e-6}
     for _, loss, *terms in rows(run, "train/loss", *(f"train/{name}" for name in weights)):

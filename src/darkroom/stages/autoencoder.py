@@ -47,6 +47,7 @@ class AutoencoderStage(Stage):
         self.augmentation = augmentation
         self.metrics = MetricCollection({"psnr": MeanPSNR(), "ssim": MeanSSIM()}, prefix="val/")
         self.bicubic = MetricCollection({"psnr": MeanPSNR(), "ssim": MeanSSIM()}, prefix="val/bicubic_")
+        self._bicubic_values: dict[str, Tensor] = {}  # no weight enters: measured once
 
     def datamodule(self, source: PictureSource, *, batch_size: int, num_workers: int) -> DataModule:
         """The pictures themselves; raises ValueError where their size is no multiple of the autoencoder's factor."""
@@ -90,10 +91,18 @@ class AutoencoderStage(Stage):
         """Answers the reconstructions, for callbacks that look at them."""
         again = self.reconstruct(batch.image)
         self.metrics.update(batch.image, again)
-        self.bicubic.update(batch.image, bicubic_roundtrip(batch.image, self.model.factor))
+        if not self._bicubic_values:
+            self.bicubic.update(batch.image, bicubic_roundtrip(batch.image, self.model.factor))
         self.log_dict(self.metrics)
-        self.log_dict(self.bicubic)
         return again
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs bicubic's values, which the first whole validation of this process has found."""
+        values = self._bicubic_values or self.bicubic.compute()
+        if not self.trainer.sanity_checking:
+            self._bicubic_values = values
+        self.bicubic.reset()
+        self.log_dict(values, sync_dist=self.trainer.world_size > 1)  # equal in all of them
 
     def reconstruct(self, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
         """Through the posterior's mean and back."""
