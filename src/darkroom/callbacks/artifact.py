@@ -13,7 +13,7 @@ from darkroom.autoencoding.model import Autoencoder
 from darkroom.callbacks.ema import averaged
 from darkroom.contracts import PictureSource, to_float
 from darkroom.data.latents import MICRO_BATCH
-from darkroom.runs.folder import Run
+from darkroom.runs.trainer import run_of
 
 
 class Artifact(Callback):
@@ -49,7 +49,7 @@ class Artifact(Callback):
 
     def _is_written(self, trainer: Trainer, autoencoder: Autoencoder) -> bool:
         """Whether an artifact of the run has these very weights already."""
-        folder = Run(Path(trainer.default_root_dir)).first_stage
+        folder = run_of(trainer).first_stage
         return any(has_weights(each, autoencoder.state_dict()) for each in folder.parent.glob(f"{folder.name}*"))
 
     def _write(self, trainer: Trainer, autoencoder: Autoencoder) -> None:
@@ -79,5 +79,5 @@ class Artifact(Callback):
         return statistics
 
     def _folder(self, trainer: Trainer) -> Path:
-        first = Run(Path(trainer.default_root_dir)).first_stage
+        first = run_of(trainer).first_stage
         return first.with_name(f"{first.name}-{trainer.global_step:08d}") if first.exists() else first

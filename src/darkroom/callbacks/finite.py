@@ -4,7 +4,6 @@
 # ruff: noqa: ARG002
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from darkroom.callbacks.gradient_norm import gradient_norm
-from darkroom.callbacks.interval import log_every
 from darkroom.runs.failure import Failure, positions, save_failure
-from darkroom.runs.folder import Run
+from darkroom.runs.trainer import log_every, run_of
 
 _SHOWN = 8  # pictures in the message
 _log = logging.getLogger(__name__)
@@ -78,7 +76,7 @@ class Finite(Callback):
 
     def _stop(self, trainer: Trainer, pl_module: LightningModule, skipped: int) -> None:
         step = trainer.global_step - 1
-        path = Run(Path(trainer.default_root_dir)).failure(step, trainer.global_rank)
+        path = run_of(trainer).failure(step, trainer.global_rank)
         save_failure(path, Failure(step, tuple(self._batches), pl_module.state_dict()))
         indices, places = positions(self._batches)
         more = f" and {len(indices) - _SHOWN} more" if len(indices) > _SHOWN else ""

@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from darkroom.callbacks.checkpoints import Checkpoints
-from darkroom.callbacks.interval import log_every
+from darkroom.runs.trainer import log_every
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -2,14 +2,11 @@
 
 from lightning.pytorch import Trainer
 
-
-def log_every(trainer: Trainer) -> int:
-    """Optimizer steps between two loggings: the trainer's ``log_every_n_steps``."""
-    return trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it from another class
+from darkroom.runs.trainer import log_every
 
 
 class Interval:
-    """Tells once for every :func:`log_every` optimizer steps that it is time, counted from the true step.
+    """Tells once for every ``log_every_n_steps`` optimizer steps that it is time, counted from the true step.
 
     Under gradient accumulation a step is several batches: the first call after the step answers yes, the rest no.
     """

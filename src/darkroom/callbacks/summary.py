@@ -4,14 +4,13 @@
 # ruff: noqa: ARG002
 
 import time
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from darkroom.runs.folder import Run
 from darkroom.runs.machine import peak_memory
 from darkroom.runs.summary import parameter_counts, provenance, update_summary
+from darkroom.runs.trainer import run_of
 
 
 class Summary(Callback):
@@ -67,8 +66,4 @@ class Summary(Callback):
             "pictures_per_second": round(self._pictures / seconds, 3) if self._pictures else None,
             "peak_memory_gb": round(peak_memory(pl_module.device) / 1e9, 3),
         }
-        update_summary(_run(trainer), {**dict(trainer.callback_metrics), **running, **facts})
-
-
-def _run(trainer: Trainer) -> Run:
-    return Run(Path(trainer.default_root_dir))
+        update_summary(run_of(trainer), {**dict(trainer.callback_metrics), **running, **facts})

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from darkroom.files import replacing
-from darkroom.runs.folder import Run
+from darkroom.runs.trainer import run_of
 from darkroom.runs.wandb_run import WandbRun
 
 _READABLE = 160  # pixels: the narrowest tile under which a caption of ten words stays within three lines
@@ -74,11 +74,11 @@ def log_pictures(
 ) -> None:
     """Pictures to W&B, each with its caption, and as one grid to ``<run>/samples/<name>-<step>.png``.
 
-    ``step`` is the number of optimizer steps done. The run folder is the trainer's ``default_root_dir``.
+    ``step`` is the number of optimizer steps done.
     """
     if not trainer.is_global_zero:
         return
-    save_grid(Run(Path(trainer.default_root_dir)).samples / f"{name}-{step:08d}.png", pictures, captions)
+    save_grid(run_of(trainer).samples / f"{name}-{step:08d}.png", pictures, captions)
     for logger in trainer.loggers:
         if isinstance(logger, WandbRun):
             logger.log_pictures(name, pictures, captions, step)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from darkroom.contracts import Batch, LatentBatch, PictureSource
 from darkroom.keys import Keys, keys, module_seed
+from darkroom.runs.trainer import log_every
 from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter_groups, refuse_faulty
 
 
@@ -72,7 +73,7 @@ class Stage(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Logs the means since the last log; in between nothing waits for the device."""
         ended = self._batches % self.trainer.accumulate_grad_batches == 0
-        if ended and self.trainer.global_step % self._log_every == 0:
+        if ended and self.trainer.global_step % log_every(self.trainer) == 0:
             means = {f"train/{name}": value / self._batches for name, value in self._sums.items()}
             rate = self.trainer.optimizers[0].param_groups[0]["lr"]
             self.log_dict({**means, "train/lr": rate}, sync_dist=self.trainer.world_size > 1)
@@ -100,10 +101,6 @@ class Stage(LightningModule):
         for name, sums in losses["sums"].items():
             own = sums[trainer.global_rank] if len(sums) == trainer.world_size else sums.mean()
             self._sums[name] = (own * more).to(self.device)
-
-    @property
-    def _log_every(self) -> int:
-        return self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it from another class
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_factory(parameter_groups(self.model))
