@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +44,19 @@ DIFFUSION = [
     "conditioner.text.heads=2",
     "sampler.num_steps=2",
     "callback.samples.n=2",
+    *("callback.distribution.n=5", "callback.distribution.n_reference=6", "callback.distribution.batch_size=2"),
 ]
+
+
+WITNESS = """
+import torch
+from lightning.pytorch import Callback
+
+
+class Witness(Callback):
+    def on_train_end(self, trainer, pl_module):
+        torch.save(pl_module.model.state_dict(), f"{trainer.default_root_dir}/of-process-{trainer.global_rank}.pt")
+"""
 
 
 def trained_by_two(logs: Path, *recipe: str) -> tuple[Run, str]:
@@ -99,6 +113,51 @@ def assert_same_training(run: Run, alone: Run) -> None:
     assert {key: values[0][key] for key in names} == pytest.approx({key: values[1][key] for key in names}, rel=1e-4)
 
 
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in processes that are started: sums are split otherwise among more."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_two_processes_are_bit_for_bit_one_that_takes_their_micro_batches_in_turn(tmp_path, monkeypatch):
+    """Weights of both, what is logged, and the sheets of samples: a sum of two has only one order."""
+    (tmp_path / "witness").mkdir()
+    (tmp_path / "witness" / "__init__.py").write_text(WITNESS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    kept = [f"stage.latents={tmp_path / 'latents'}", f"callback.distribution.cache={tmp_path / 'features'}"]
+    recipe = [*DIFFUSION, "first_stage=identity", "network.patch=8", "data.validation_size=4", "logger=csv", *kept]
+    witness = ["packages=[witness]", "+callback.witness._target_=witness.Witness"]
+    run = only_run_by_two(tmp_path / "two", *recipe, *witness)
+    alone = trained_by_one(tmp_path / "one", *recipe, "trainer.accumulate_grad_batches=2")
+
+    weights = [torch.load(run.path / f"of-process-{rank}.pt") for rank in range(2)]
+    assert_equal(*weights)
+    first, second = (AtomicCheckpointIO().load_checkpoint(each.trained()) for each in (run, alone))
+    assert_equal({name.removeprefix("model."): value for name, value in first["state_dict"].items()}, weights[0])
+    assert_equal(first["state_dict"], second["state_dict"])
+    assert_equal(first["callbacks"]["EMA"]["weights"], second["callbacks"]["EMA"]["weights"])
+    assert_equal(*(each["optimizer_states"][0]["state"] for each in (first, second)))
+    rows, others = (read_metrics(each.metrics) for each in (run, alone))
+    assert [of_no_machine(row) for row in rows] == [of_no_machine(row) for row in others]
+    assert {"train/loss", "val/loss", "val/prompt_accuracy", "gradient_norm"} <= {name for row in rows for name in row}
+    sheets = sorted(path.name for path in run.samples.glob("samples-*.png"))
+    assert sheets == ["samples-00000003.png"]
+    assert all((run.samples / name).read_bytes() == (alone.samples / name).read_bytes() for name in sheets)
+
+
+def assert_equal(mine: Any, other: Any) -> None:
+    torch.testing.assert_close(mine, other, rtol=0, atol=0)
+
+
+def of_no_machine(row: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in row.items() if not name.startswith("speed/")}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_processes_train_both_stages_as_one_does(tmp_path):
@@ -107,8 +166,8 @@ def test_two_processes_train_both_stages_as_one_does(tmp_path):
     alone = trained_by_one(tmp_path / "alone", *AUTOENCODER, "logger=csv")
     assert_same_training(autoencoder, alone)
 
-    latents = f"stage.latents={tmp_path / 'latents'}"
-    given = [f"first_stage.path={autoencoder.path}", latents]
+    kept = [f"stage.latents={tmp_path / 'latents'}", f"callback.distribution.cache={tmp_path / 'features'}"]
+    given = [f"first_stage.path={autoencoder.path}", *kept]
     diffusion, said = trained_by_two(tmp_path / "diffusion", *DIFFUSION, *given)
     alone = trained_by_one(tmp_path / "alone too", *DIFFUSION, *given, "logger=csv")
     assert_same_training(diffusion, alone)

@@ -96,7 +96,7 @@ def _resumed(command: str, arguments: Arguments, conf: Path, vocabulary: Vocabul
         return found
     run = arguments.value("resume")
     assert run is not None
-    overrides = [*kept_overrides(arguments), *hydra_overrides(run, conf)]
+    overrides = [*hydra_overrides(run, conf), *kept_overrides(arguments)]  # as front.py has them: the last counts
     return _of_job(command, run_space(run), overrides, conf, vocabulary)
 
 
