@@ -1,5 +1,8 @@
 import json
+import os
 import pickle
+import zipfile
+from pathlib import Path
 
 import open_clip
 import pytest
@@ -104,6 +107,27 @@ def test_other_layouts_of_the_file_are_read_as_well(model, weights, tmp_path, la
     prompts = Prompts(caption=CAPTIONS)
     expected = PretrainedText("darkroom-tiny", str(weights))(prompts)
     assert torch.equal(PretrainedText("darkroom-tiny", str(path))(prompts).tokens, expected.tokens)
+
+
+class Trap:
+    """Makes a folder when it is unpickled by a reader that runs code."""
+
+    def __reduce__(self):
+        return os.mkdir, ("sprung",)
+
+
+@pytest.mark.usefixtures("model")
+def test_an_archive_whose_tree_would_run_code_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree = pickle.dumps(Trap(), protocol=2)
+    pickle.loads(tree)
+    Path("sprung").rmdir()  # so it works
+    with zipfile.ZipFile("clip.pt", "w") as archive:
+        archive.writestr("clip/data.pkl", tree)
+        archive.writestr("clip/constants.pkl", pickle.dumps(()))
+    with pytest.raises(ValueError, match=r"conditioner\.pretrained=clip\.pt: cannot be read \(\w+\.mkdir is no part"):
+        PretrainedText("darkroom-tiny", "clip.pt")
+    assert not Path("sprung").exists()
 
 
 class Holder(nn.Module):

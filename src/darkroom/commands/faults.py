@@ -59,7 +59,10 @@ def without_trace(run: Path) -> Iterator[None]:
                 _remove(run)
             else:
                 config.write_bytes(content)
-                os.truncate(log, size)
+                if size:
+                    os.truncate(log, size)
+                else:
+                    log.unlink(missing_ok=True)
                 _restore(pieces, held)
         raise
 

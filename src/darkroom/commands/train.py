@@ -29,5 +29,5 @@ def run(config: DictConfig) -> None:
         from darkroom.commands.fit import fit
 
         if config.get("experiment") is None:  # a resumed run's config.yaml has it
-            config.experiment = HydraConfig.get().runtime.choices["experiment"]
+            config.experiment = HydraConfig.get().runtime.choices.get("experiment")
         fit(config)
