@@ -100,6 +100,15 @@ def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, 
     assert "mean and covariance alone" in capsys.readouterr().err
 
 
+def test_a_family_that_these_features_cannot_give_is_refused_and_others_are_named_after_them(folders, capsys):
+    assert set(measured(folders, "others", "metrics=[cmmd]")) == {"cmmd_squeezenet1_1"}
+    argv = [f"generated={folders / 'others'}", f"reference={folders / 'reference'}", "extractor=squeezenet1_1"]
+    argv += [f"extractor.weights={REAL}/weights/squeezenet1_1.safetensors", "metrics=[fd,inception_score]"]
+    assert evaluate.main(argv, ROOT / "conf") == 2
+    said = capsys.readouterr()
+    assert "squeezenet1_1 gives features alone; give extractor=inception" in said.err
+
+
 def test_every_number_carries_its_protocol(folders):
     found = measured(folders, "others")
     assert {"fd_squeezenet1_1", "kid_squeezenet1_1", "precision", "recall", "density", "coverage"} == set(found)

@@ -39,3 +39,12 @@ def test_with_hardly_more_samples_than_features_it_still_is_that_of_fresh_sample
 def test_a_reference_of_few_directions_has_one_and_too_few_samples_have_none():
     assert frechet_sd(GENERATED, moments(REFERENCE[:50])) > 0
     assert frechet_sd(GENERATED[:64], KNOWN) is None
+
+
+def test_a_feature_that_never_changes_changes_nothing():
+    one = torch.ones(len(GENERATED), 1)
+    wider = torch.cat([GENERATED, one], dim=1)
+    reference = torch.cat(
+        [REFERENCE, keys(seed=0, purpose="feature", places=range(len(REFERENCE))).normal((1,))], dim=1
+    )
+    assert frechet_sd(wider, moments(reference)) == pytest.approx(frechet_sd(GENERATED, KNOWN), rel=0.05)

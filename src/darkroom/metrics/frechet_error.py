@@ -11,23 +11,24 @@ from torch import Tensor
 
 from darkroom.metrics.moments import Moments, moments
 
-_NONE = 1e-9  # of the largest eigenvalue: directions that rounding makes up
+_NONE = 1e-13  # of the largest eigenvalue: directions that rounding makes up
 _ROWS = 4096  # contributions computed at once
 
 
 def frechet_sd(generated: Float[Tensor, "m d"], reference: Moments) -> float | None:
     """Standard deviation of the distance over sets of ``m`` samples, with the reference fixed; not its bias.
 
-    None where the samples do not span all directions of the reference, as fewer samples than features never do: the
-    distance then is no smooth function of them.
+    None where there are no more samples than directions in the reference, for then the distance is no smooth function
+    of them. A direction in which the samples do not differ adds nothing.
     """
     own = moments(generated)
     factor = _factor(reference.covariance)
-    eigenvalues, vectors = torch.linalg.eigh(factor.T @ own.covariance @ factor)
-    if not eigenvalues[0] > _NONE * eigenvalues[-1]:
+    if len(generated) <= factor.shape[1]:
         return None
-    turned = factor @ vectors  # with it, d tr (S_r S)^(1/2) = tr(T dS) / 2 for T = turned diag(1 / roots) turned'
-    transport = turned / eigenvalues.sqrt() @ turned.T
+    # d tr (F' S F)^(1/2) = tr(T dS) / 2, where F F' is the reference's covariance and T = B B' for this B
+    roots, vectors = _roots(factor.T @ own.covariance @ factor)
+    turned = factor @ vectors / roots.sqrt()
+    transport = turned @ turned.T
     quadratic = torch.eye(len(own.mean), dtype=torch.float64) - transport
     linear = 2 * (own.mean - reference.mean)
     parts = [_contributions(rows.double() - own.mean, linear, quadratic) for rows in generated.split(_ROWS)]
@@ -40,6 +41,12 @@ def _contributions(centred: Tensor, linear: Tensor, quadratic: Tensor) -> Float[
 
 def _factor(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d r"]:
     """F with F F' = the covariance, with as many columns as it has directions."""
-    eigenvalues, vectors = torch.linalg.eigh(covariance)
+    roots, vectors = _roots(covariance)
+    return vectors * roots
+
+
+def _roots(symmetric: Float[Tensor, "d d"]) -> tuple[Float[Tensor, " r"], Float[Tensor, "d r"]]:
+    """Roots of the eigenvalues that are there, and their vectors."""
+    eigenvalues, vectors = torch.linalg.eigh(symmetric)
     there = eigenvalues > _NONE * eigenvalues[-1]
-    return vectors[:, there] * eigenvalues[there].sqrt()
+    return eigenvalues[there].sqrt(), vectors[:, there]

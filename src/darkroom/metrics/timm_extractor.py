@@ -63,8 +63,8 @@ def _network(model: str, size: int | None) -> nn.Module:
 
     if not timm.is_model(model):
         raise ValueError(f"extractor.model={model}: timm has none of that name; vit_base_patch14_dinov2 is one")
-    resampled = size is not None and timm.get_pretrained_cfg(model).fixed_input_size
-    more = {"dynamic_img_size": True} if resampled else {}
+    resampled = size is not None and bool(timm.get_pretrained_cfg_value(model, "fixed_input_size"))
+    more: dict[str, Any] = {"dynamic_img_size": True} if resampled else {}
     try:
         return timm.create_model(model, pretrained=False, num_classes=0, **more)
     except TypeError as error:  # an architecture that has no such argument
