@@ -14,13 +14,14 @@ from darkroom.commands.checking.signatures import signature
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+HEAVY = {"torch", "lightning", "numpy", "wandb"}  # what takes seconds to import
 NEEDS = {"first_stage.path": "first_stage=identity", "data.root": "data.root=."}  # what is left to the user: an answer
 
 
 def command(folder: Path, *argv: str, name: str = "train") -> subprocess.CompletedProcess:
     """A real process, started in an empty folder."""
     return subprocess.run(
-        [sys.executable, str(ROOT / f"{name}.py"), *argv], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, str(ROOT / f"{name}.py"), *argv], cwd=folder, capture_output=True, text=True, timeout=300
     )
 
 
@@ -41,13 +42,38 @@ def test_mistakes_of_a_real_process(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("argv", [[], ["experiment=shapes_autoencoder", "optimizer.lrr=1"]], ids=["alone", "mistake"])
+def test_a_real_process_answers_without_what_takes_seconds_to_load(tmp_path, argv):
+    """By Python's own list of what it imported: a clock would tell how busy the machine is."""
+    program = [sys.executable, "-X", "importtime", str(ROOT / "train.py"), *argv]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    assert done.returncode == 2
+    assert {"hydra", "darkroom"} <= imported
+    assert not HEAVY & imported
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [("resolution=60", ["resolution=60", "factor 8"]), ("optimizer.lr=-1", ["optimizer", "learning rate: -1"])],
+)
+def test_a_mistake_that_only_torch_tells_is_a_line_of_a_real_process_too(tmp_path, mistake, words):
+    small = ["data.train_size=8", "data.validation_size=4", "max_steps=1", "trainer=cpu", "logger=csv"]
+    done = command(tmp_path, "experiment=shapes_autoencoder", *small, mistake)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert all(word in line for word in words), line
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_check_never_imports_torch(tmp_path):
     code = f"""
 import sys
 from pathlib import Path
 from darkroom.commands.checking.check import check
 assert check("train", ["experiment=shapes_latent_diffusion", "batch_size=0"], Path({str(CONF)!r}))
-assert not {{"torch", "lightning", "numpy", "wandb"}} & set(sys.modules)
+assert not {HEAVY} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
