@@ -73,8 +73,9 @@ def refuse_impossible(families: Sequence[str], extractor: FeatureExtractor) -> N
 
 def frechet(sets: Sets) -> dict[str, Any]:
     """``fd_<extractor>`` or ``fid``; what rounding put below 0 is told as 0, and as ``raw``; ``sd`` is its error."""
-    value = frechet_distance(moments(sets.generated), sets.reference.moments)
-    sd = frechet_sd(sets.generated, sets.reference.moments) if sets.errors else None
+    own = moments(sets.generated)
+    value = frechet_distance(own, sets.reference.moments)
+    sd = frechet_sd(sets.generated, own, sets.reference.moments) if sets.errors else None
     return {sets.title("fd"): sets.number(max(0.0, value), {"name": "frechet", "ddof": 1}, raw=value, sd=sd)}
 
 

@@ -9,19 +9,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darkroom.metrics.moments import Moments, moments
+from darkroom.metrics.moments import Moments
 
 _NONE = 1e-13  # of the largest eigenvalue: directions that rounding makes up
 _ROWS = 4096  # contributions computed at once
 
 
-def frechet_sd(generated: Float[Tensor, "m d"], reference: Moments) -> float | None:
+def frechet_sd(generated: Float[Tensor, "m d"], own: Moments, reference: Moments) -> float | None:
     """Standard deviation of the distance over sets of ``m`` samples, with the reference fixed; not its bias.
+
+    ``own`` are the moments of ``generated``.
 
     None where there are no more samples than directions in the reference, for then the distance is no smooth function
     of them. A direction in which the samples do not differ adds nothing.
     """
-    own = moments(generated)
     factor = _factor(reference.covariance)
     if len(generated) <= factor.shape[1]:
         return None

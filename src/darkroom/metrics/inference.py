@@ -19,9 +19,14 @@ def micro_batches(rows: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
 @contextmanager
 def exact_float32(device: torch.device) -> Iterator[None]:
     """No gradients, no autocast of a training around it, no TF32 and no choice of algorithms by their speed."""
-    with (
-        torch.inference_mode(),
-        torch.autocast(device.type, enabled=False),
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-    ):
-        yield
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.type, enabled=False),
+            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
