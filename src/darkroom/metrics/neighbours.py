@@ -21,7 +21,7 @@ _ROUNDING = 1e-13  # of the sum of two rows' squares: rounding leaves 1e-14, and
 class Nearest(NamedTuple):
     """Of each row of one set the nearest row of another: its place, the first among equals, and its distance."""
 
-    index: Int64[Tensor, " m"]
+    index: Int64[Tensor, " m"]  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     distance: Float[Tensor, " m"]
 
 
