@@ -65,6 +65,8 @@ STAGES = {
 MACHINE = ("speed/", "_", "trainer/")  # what measures the machine, and W&B's own
 _UNLIKE = (  # of a checkpoint: the clock, and how many validation batches a process has seen, which nothing asks for
     "checkpoint.callbacks.Summary.seconds",
+    "checkpoint.callbacks.ReconstructionDistance.cost",
+    "checkpoint.callbacks.Distribution.cost",
     "checkpoint.loops.fit_loop.epoch_loop.val_loop",
 )
 GRACE = 1.1  # of the whole time: some kills come after the end
