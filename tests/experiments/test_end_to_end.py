@@ -62,7 +62,8 @@ def test_wandb_finds_metrics_pictures_and_config_in_the_offline_run(run):
     rows = [record["history"]["item"] for record in records if record["type"] == "history"]
     metric, shown = ("val/psnr", "reconstructions") if run.parent.name == "autoencoder" else ("val/loss", "samples")
     logged = {key for row in rows for key in row}
-    assert {"train/loss", "train/lr", metric} <= logged
+    speed = {"speed/pictures_per_second", "speed/peak_memory_gb", "speed/mfu"}
+    assert {"train/loss", "train/lr", "gradient_norm", metric, *speed} <= logged
     assert any(key.startswith("first_batch") for key in logged)
     (offline,) = (run / "wandb").glob("offline-run-*")
     pictures = [name for row in rows for name in row.get(f"{shown}.filenames", [])]
@@ -82,11 +83,12 @@ def test_samples_are_drawn_as_asked_and_judged(shapes):
     assert sorted(path.name for path in out.glob("0*.png")) == ["00000.png", "00001.png", "00002.png"]
     lines = [json.loads(line) for line in (out / "metadata.jsonl").read_text().splitlines()]
     assert {line["text"] for line in lines} == {PROMPT}
-    process("evaluate", f"run={run}", "steps=2", *few, cwd=shapes)
+    process("evaluate", f"run={run}", "steps=2", *few, f"cache={shapes / 'features'}", cwd=shapes)
     metrics = json.loads((run / "evaluation.json").read_text())["metrics"]
     wanted = {"val_psnr", "val_bicubic_psnr", "prompt_accuracy", "prompt_accuracy_held_out", "prompt_accuracy_real"}
     assert wanted <= metrics.keys()
-    assert {path.name for path in shapes.iterdir()} == {"autoencoder", "latent_diffusion", "latents", out.name}
+    folders = {"autoencoder", "latent_diffusion", "latents", "features"}
+    assert {path.name for path in shapes.iterdir()} == {*folders, out.name}
 
 
 def test_a_folder_of_pictures_trains_by_the_same_recipes_and_is_sampled_by_class(tmp_path):

@@ -11,10 +11,14 @@ from recipes import (
     first_stage_of,
     process,
     run_in,
+    stage_of,
     tiny,
     tiny_data,
     write_pictures,
 )
+
+from darkroom.runs.folder import Run
+from darkroom.runs.metrics_file import read_metrics
 
 pytestmark = pytest.mark.slow
 STEPS = 5
@@ -59,3 +63,24 @@ def test_a_diffusion_model_trains_through_the_command_line_and_is_sampled(name, 
     run = run_in(tmp_path, "latent_diffusion")
     process("sample", f"run={run}", "n=2", f"out={tmp_path / 'out'}", cwd=tmp_path)
     assert len(list((tmp_path / "out").glob("0*.png"))) == 2
+
+
+DEBUG = ["trainer=debug", "logger=csv", "resolution=32", "batch_size=8", "data.train_size=32", "data.validation_size=8"]
+
+
+@pytest.mark.parametrize("name", ["shapes_autoencoder", "shapes_latent_diffusion"])
+def test_trainer_debug_overfits_a_single_batch(name, tmp_path):
+    own = {
+        "shapes_autoencoder": [],
+        "shapes_latent_diffusion": [
+            "first_stage=identity",
+            "network=dit_small",
+            "network.patch=8",
+            "callback.distribution=null",
+        ],
+    }[name]
+    process("train", f"experiment={name}", *DEBUG, *own, f"logs={tmp_path}", cwd=tmp_path)
+    rows = read_metrics(Run(run_in(tmp_path, stage_of(name))).metrics)
+    losses = [float(row["train/loss"]) for row in rows if row.get("train/loss")]
+    assert len(losses) == 200
+    assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
