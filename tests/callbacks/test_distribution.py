@@ -44,6 +44,12 @@ def test_the_judge_and_the_cost_are_logged_beside_it(run):
     assert 0 < float(share) < 1
 
 
+def test_what_it_logs_is_what_it_says_may_be_watched(run):
+    distribution = build(run.config.callback.distribution)
+    logged = {name for name in run.metrics.read_text().splitlines()[0].split(",") if name.startswith("val/")}
+    assert set(distribution.metric_names) == logged - {"val/loss"}
+
+
 def test_a_reference_is_computed_once(run, monkeypatch):
     asked = []
     monkeypatch.setattr("darkroom.callbacks.distribution.write_statistics", lambda path, _: asked.append(path))

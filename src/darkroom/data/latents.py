@@ -164,13 +164,14 @@ class LatentDataModule(DataModule):
         """``root`` holds the caches, a folder for each artifact, data set and split."""
         pictures = {name: source.split(name) for name in ("train", "validation")}
         super().__init__(**pictures, batch_size=batch_size, seed=seed, num_workers=num_workers)
-        self._first_stage, self._source, self._root, self._pictures = first_stage, source, root, pictures
+        self.source = source
+        self._first_stage, self._root, self._pictures = first_stage, root, pictures
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         trainer = self._trainer
         bf16 = str(trainer.precision).startswith("bf16")  # as the training computes
         folders = {
-            name: cache_folder(self._root, self._first_stage, self._source, name, bf16=bf16) for name in self._pictures
+            name: cache_folder(self._root, self._first_stage, self.source, name, bf16=bf16) for name in self._pictures
         }
         device = trainer.strategy.root_device
         first_stage = self._first_stage.to(device) if isinstance(self._first_stage, nn.Module) else self._first_stage
