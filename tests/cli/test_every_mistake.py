@@ -166,6 +166,38 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("evaluate", [*C, "held_out=single/../flat"], ["held_out=single/../flat", "folder of training"]),
     ("evaluate", [*C, "reference=flat"], ["reference=flat", "leave reference, or training and held_out, out"]),
     ("evaluate", [*C, "out=pairs.png"], ["out=pairs.png", ".json"]),
+    # before the usage, and of what only leads to others
+    ("train", ["experment=shapes_autoencoder"], ["experment=shapes_autoencoder", "experiment?"]),
+    ("train", [*A, "=3"], ["=3", "key=value"]),
+    ("train", [*A, "--config-name=foo"], ["--config-name=foo", "leave it out"]),
+    ("train", [*A, "--config-dir", "nowhere"], ["--config-dir=nowhere", "leave it out"]),
+    ("sample", ["prompt=x"], ["run is not set", "run=VALUE"]),
+    ("train", [*A, "~data"], ["data: none is chosen", "data=NAME", "image_folder"]),
+    ("train", [*A, "~stage"], ["stage: none is chosen", "stage=NAME"]),
+    ("train", [*D, "~sampler"], ["sampler: none is chosen", "sampler=NAME", "euler"]),
+    ("train", [*A, "stage=latent_diffusion"], ["stage=latent_diffusion", "trains the stage autoencoder"]),
+    ("train", [*D, "stage=autoencoder"], ["stage=autoencoder", "trains the stage latent_diffusion"]),
+    ("evaluate", [*G, "metrics=fd"], ["metrics='fd'", "Sequence[str]"]),
+    # folders that are no run
+    ("train", ["resume=runs/list"], ["resume=runs/list", "not one that train.py wrote"]),
+    ("train", ["resume=runs/hollow"], ["resume=runs/hollow", "not one that train.py wrote"]),
+    ("train", ["resume=runs/binary"], ["resume=runs/binary", "not one that train.py wrote"]),
+    ("train", [*A, "init=runs/torn"], ["init=runs/torn", "not one that train.py wrote"]),
+    ("sample", ["run=runs/other"], ["run=runs/other", "not one that train.py wrote"]),
+    ("evaluate", ["run=runs/list"], ["run=runs/list", "not one that train.py wrote"]),
+    ("train", [*A, "run_id=.."], ["run_id=..", "the name of one folder"]),
+    # values that no setting can be
+    ("train", [*D, "guidance.scale=nan"], ["guidance.scale=nan", "finite"]),
+    ("train", [*A, "optimizer.lr=nan"], ["optimizer.lr=nan", "finite"]),
+    ("train", [*A, "callback.gradient_norm.max_norm=inf"], ["callback.gradient_norm.max_norm=inf", "finite"]),
+    ("train", [*A, "lr_schedule.warmup_steps=-5"], ["lr_schedule.warmup_steps=-5", "at least 0"]),
+    ("train", [*A, "callback.first_batch.n=0"], ["callback.first_batch.n=0", "at least 1"]),
+    ("train", [*A, "callback.reconstructions.n=0"], ["callback.reconstructions.n=0", "at least 1"]),
+    ("train", [*F, "data.root=flat", "data.max_unreadable=-1"], ["data.max_unreadable=-1", "at least 0"]),
+    ("train", [*A, "stage.name=foo"], ["stage.name='foo'", "autoencoder"]),
+    ("train", [*A, "packages=[nonexistent]"], ["packages=[nonexistent]", "no package"]),
+    ("train", [*A, "trainer.devices=abc"], ["trainer.devices=abc", "number"]),
+    ("train", [*A, "callback.ema={sigma_rell: 0.1}"], ["callback.ema", "sigma_rell", "sigma_rel?"]),
 ]  # fmt: skip
 
 # What data, weights or Lightning tell, when torch is there; every run is tiny, in case it should begin after all.
@@ -186,14 +218,23 @@ LATE: list[tuple[str, list[str], list[str]]] = [
     ("train", [*FILES_ONLY, "data.root=unreadable"], ["2 pictures cannot be read", "data.max_unreadable", "a.png"]),
     ("train", [*FILES_ONLY, "data.root=flat", "data.background=white"], ["data.background='white'", "Sequence[int]"]),
     ("train", [*A, *TINY[2:], "data=mnist", "data.root=empty", "data.download=null"], ["data.root=empty", "t10k"]),
+    ("train", [*FILES_ONLY, "data.root=torn"], ["torn/metadata.jsonl, line 1", "not JSON"]),
+    ("train", [*FILES_ONLY, "data.root=latin"], ["latin/a.txt", "not UTF-8"]),
+    ("evaluate", G, ["extractor.weights=file", "cannot be read"]),
+    ("train", [*SMALL, "stage.loss.terms=null"], ["stage.loss.terms", "empty"]),
+    ("train", [*SMALL, "stage.augmentation.share=2"], ["stage.augmentation.share=2", "between 0 and 1"]),
+    ("train", [*D, *TINY, "conditioner=text", "sampler.grid.shift=0"], ["sampler.grid.shift=0", "positive"]),
+    ("train", [*D, *TINY, "conditioner=text", "network.inner.patch=3"], ["patch=3", "network.inner", "64 x 64"]),
 ]  # fmt: skip
 
 # What depends on the machine, which is put in another state.
 GPUS = "darkroom.commands.checking.devices.gpus"
+NO_DISK = SimpleNamespace(total=0, free=0)  # what /proc is
 PATCHED: list[tuple[list[str], list[str], str, Callable]] = [
     ([*A, "logs=locked"], ["logs=locked", "cannot be written to"], "os.access", lambda *_: False),
     ([*F, "data.root=flat"], ["data.root=flat", "may not be read"], "os.access", lambda path, _: path != "flat"),
-    (A, ["logs=logs", "full", "0 MiB"], "shutil.disk_usage", lambda _: SimpleNamespace(free=5)),
+    (A, ["logs=logs", "full", "0 MiB"], "shutil.disk_usage", lambda _: SimpleNamespace(total=99, free=5)),
+    ([*A, "logs=proc/x"], ["logs=proc/x", "cannot be written to"], "shutil.disk_usage", lambda _: NO_DISK),
     ([*A, "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "no GPU"], GPUS, lambda: 0),
     ([*A, "trainer=ddp", "trainer.devices=4"], ["trainer.devices=4", "is 1 GPU", "trainer.devices=1"], GPUS, lambda: 1),
     ([*A, "trainer.devices=4"], ["trainer.devices=4", "are 2 GPUs"], GPUS, lambda: 2),
@@ -211,6 +252,8 @@ TWISTED = {
     "emma": "callback: {emma: {sigma_rel: 0.1}}",
     "targeted": "stage: {loss: {terms: {l2: {_targt_: darkroom.autoencoding.loss.reconstruction.L2, weight: 1.0}}}}",
 }
+
+NO_RUNS = {"list": b"[1, 2]", "hollow": b"", "binary": b"\xff\xfe\x00", "torn": b"a: [", "other": b"stage: 1"}
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +280,8 @@ def pictures(folder: Path) -> None:
         "kind/cats/b",
         "flat/a",
         "flat/b",
+        "latin/a",
+        "latin/b",
         "torn/a",
         "torn/b",
         "strange/cat/a",
@@ -247,6 +292,7 @@ def pictures(folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(path)
     (folder / "torn" / "metadata.jsonl").write_text("{")
+    (folder / "latin" / "a.txt").write_bytes(b"caf\xe9")
     (folder / "strange" / "classes.json").write_text('["cat"]')
     (folder / "unreadable").mkdir()
     for name in ("a.png", "b.png"):
@@ -278,6 +324,9 @@ def runs(folder: Path) -> None:
         (folder / name / "checkpoints").mkdir(parents=True)
         (folder / name / "checkpoints" / "step-00000001.ckpt").touch()
         (folder / name / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    for name, content in NO_RUNS.items():
+        (folder / name).mkdir()
+        (folder / name / "config.yaml").write_bytes(content)
     taken = folder.parent / "taken" / "autoencoder" / "old"
     taken.mkdir(parents=True)
     shutil.copy(folder / "first" / "config.yaml", taken)
