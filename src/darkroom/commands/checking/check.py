@@ -2,10 +2,8 @@
 
 import importlib.util
 import re
-import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -26,7 +24,6 @@ from darkroom.commands.checking.spelling import meant
 from darkroom.commands.checking.sweep import sweep_faults
 from darkroom.commands.checking.trained import init_faults, pairing_faults, trained_faults
 
-_NEEDED = ("stage", "data", "trainer", "optimizer", "lr_schedule")  # groups that no training can be without
 _NEEDED = ("stage", "data", "trainer", "optimizer", "lr_schedule")  # groups that no training can be without
 _CHECKS = (
     node_faults,
@@ -128,23 +125,7 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
 
 def _told_once(found: Sequence[str], composition: Composition, vocabulary: Vocabulary) -> list[str]:
     """Without what only follows: keys of a group that has no option, and a recipe's of a stage that is not its own."""
-    following = [f"{group}." for group in _unchosen(composition)]
-    choices = [text for text in composition.overrides if _composes(text, vocabulary)]
-    others = [text for text in choices if parsed(text).key_or_group != "stage"]
-    if len(others) < len(choices) and any(fault.startswith("stage.") for fault in found):
-        here = OmegaConf.select(composition.config, "stage._target_")
-        own = OmegaConf.select(composed(composition.space, others).config, "stage._target_")
-        if here and own and here != own:
-            given = next(text for text in choices if text not in others)
-            recipe = f"the experiment trains the stage {own.split('.')[-2]}, and sets what this one has not"
-            found = [f"{given}: {recipe}; choose an experiment of this stage", *found]
-            following.append("stage.")
-    return [fault for fault in found if not fault.startswith(tuple(following))]
-
-
-def _told_once(found: Sequence[str], composition: Composition, vocabulary: Vocabulary) -> list[str]:
-    """Without what only follows: keys of a group that has no option, and a recipe's of a stage that is not its own."""
-    following = [f"{group}." for group in _unchosen(composition)]
+    following = [f"{group}." for group in _unchosen(composition, vocabulary)]
     choices = [text for text in composition.overrides if _composes(text, vocabulary)]
     others = [text for text in choices if parsed(text).key_or_group != "stage"]
     if len(others) < len(choices) and any(fault.startswith("stage.") for fault in found):
@@ -181,30 +162,19 @@ def root_faults(command: str, composition: Composition, conf: Path, vocabulary: 
         yield f"{group}: none is chosen; give {group}=NAME, one of {', '.join(vocabulary.options[group])}"
 
 
-def _unchosen(composition: Composition) -> list[str]:
+def _unchosen(composition: Composition, vocabulary: Vocabulary) -> list[str]:
     """The groups of which a training lacks an option; experiments set single keys of them all the same."""
     config = composition.config
     lacking = [group for group in _NEEDED if "_target_" not in (config.get(group) or ())]
-    stage = OmegaConf.to_container(config.stage, resolve=False) if "stage" not in lacking else {}
+    stage: Any = OmegaConf.to_container(config.stage, resolve=False) if "stage" not in lacking else {}
     repeated = [text[2:-1] for text in stage.values() if isinstance(text, str) and re.fullmatch(r"\$\{\w+\}", text)]
-    set_alone = [group for group in repeated if isinstance(config.get(group), DictConfig)]
-    return list(dict.fromkeys([*lacking, *(group for group in set_alone if "_target_" not in config[group])]))
+    lacking += [group for group in repeated if group in vocabulary.options and _builds_nothing(config.get(group))]
+    return list(dict.fromkeys(lacking))
 
 
-def _package_faults(packages: Any) -> Iterator[str]:
-    for package in packages if OmegaConf.is_list(packages) else ():
-        if not str(package).isidentifier() or importlib.util.find_spec(package) is None:
-            yield f"packages=[{package}]: there is no package of that name where Python looks; install or correct it"
-
-
-def _unchosen(composition: Composition) -> list[str]:
-    """The groups of which a training lacks an option; experiments set single keys of them all the same."""
-    config = composition.config
-    lacking = [group for group in _NEEDED if "_target_" not in (config.get(group) or ())]
-    stage = OmegaConf.to_container(config.stage, resolve=False) if "stage" not in lacking else {}
-    repeated = [text[2:-1] for text in stage.values() if isinstance(text, str) and re.fullmatch(r"\$\{\w+\}", text)]
-    set_alone = [group for group in repeated if isinstance(config.get(group), DictConfig)]
-    return list(dict.fromkeys([*lacking, *(group for group in set_alone if "_target_" not in config[group])]))
+def _builds_nothing(node: Any) -> bool:
+    """Whether it is a mapping of values alone."""
+    return isinstance(node, DictConfig) and not any(nodes(OmegaConf.to_container(node, resolve=False)))
 
 
 def _package_faults(packages: Any) -> Iterator[str]:
