@@ -1,6 +1,7 @@
 """Weights & Biases: online where there is a key, offline without asking where there is none."""
 
 import json
+import logging
 import math
 import os
 import subprocess
@@ -16,11 +17,17 @@ from jaxtyping import UInt8
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
+from wandb.errors import CommError
 
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import read_metrics
 
 _STEP = "trainer/global_step"
+_TO_BEGIN = 30.0  # seconds that W&B has to answer, or the run is offline; WANDB_INIT_TIMEOUT sets another time
+_TO_END = 60.0  # seconds that it has to take what is left, while a GPU waits; WANDB_FINISH_TIMEOUT sets another time
+_FOR_EVER = 1_000_000  # attempts, a minute apart; W&B's own 125 give up after two hours, and for good
+
+_log = logging.getLogger(__name__)
 
 
 class WandbRun(WandbLogger):
@@ -32,6 +39,9 @@ class WandbRun(WandbLogger):
     So the first record of a resumed run is preceded by what metrics.csv holds and W&B does not, and what an earlier
     piece of an offline run holds is not logged again: read in order, the pieces hold each metric and step once. Online
     W&B itself takes no step that it has. Pictures that a kill took are in ``samples/`` alone.
+
+    A network that is lost costs the training nothing: W&B's own process writes all into the run folder first, and sends
+    it when it can. Only the beginning and the end wait for an answer, so long and no longer.
     """
 
     def __init__(
@@ -50,6 +60,11 @@ class WandbRun(WandbLogger):
             disable_git=True,  # summary.json has the commit
             disable_code=True,
             x_disable_stats=True,  # a sampler of system metrics would take time from a training on few cores
+            init_timeout=float(os.environ.get("WANDB_INIT_TIMEOUT", _TO_BEGIN)),
+            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", _TO_END)),
+            finish_timeout_raises=True,
+            x_file_stream_retry_max=_FOR_EVER,
+            x_file_transfer_retry_max=_FOR_EVER,
         )
         super().__init__(
             name=folder.name,
@@ -65,6 +80,19 @@ class WandbRun(WandbLogger):
         self._folder = folder
         self._earlier = offline_pieces(folder)
         self._held: frozenset[tuple[str, int]] | None = None  # metric and step in earlier pieces; None: not yet read
+
+    @property
+    def experiment(self) -> Any:
+        """W&B's own run, which begins when it is first asked for: offline where W&B cannot be reached."""
+        if self._experiment is None:
+            try:
+                return super().experiment
+            except (CommError, TimeoutError) as error:
+                words = " ".join(str(error).split())
+                _log.warning("Weights & Biases is not reached, so this run is offline: %s", words)
+                wandb.teardown()  # the process that tried holds the run's id
+                self._wandb_init["mode"] = "offline"
+        return super().experiment
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -89,9 +117,14 @@ class WandbRun(WandbLogger):
     @rank_zero_only
     def close(self) -> None:
         """Write what is left and end W&B's process; nothing can be logged afterwards."""
-        if self._experiment is not None:
-            self._catch_up()  # a run that was killed in its last moments has no record left to make
+        if self._experiment is None:
+            return
+        self._catch_up()  # a run that was killed in its last moments has no record left to make
+        try:
             self._experiment.finish()
+        except TimeoutError:
+            piece = Path(self._experiment.dir).parent
+            _log.warning("Weights & Biases has not taken all; it is kept, and uploaded by: wandb sync %s", piece)
 
     def _record(self, values: Mapping[str, Any], step: int) -> None:
         self._catch_up(step)
