@@ -122,8 +122,8 @@ def probe(train, labels, val, answers):
     train, val = train.double(), val.double()
     deviation, mean = torch.std_mean(train, dim=0)
     x, y = (train - mean) / (deviation + 1e-12), torch.eye(max(labels) + 1).double()[list(labels)]
-    weights = torch.linalg.solve(x.T @ x + 0.1 * len(x) * torch.eye(x.shape[1]), x.T @ (y - y.mean(dim=0)))
-    guesses = ((val - mean) / (deviation + 1e-12) @ weights + y.mean(dim=0)).argmax(dim=1)
+    weights = torch.linalg.solve(x.T @ x + 0.1 * len(x) * torch.eye(x.shape[1]), x.T @ y)
+    guesses = ((val - mean) / (deviation + 1e-12) @ weights).argmax(dim=1)
     return float((guesses == torch.tensor(answers)).double().mean())
 
 
