@@ -66,7 +66,7 @@ def test_what_is_logged_after_the_network_is_lost_waits_for_nothing_and_is_kept(
     assert len(fake.rows("lost")) <= 10
     (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("darkroom")]
     (piece,) = (tmp_path / "lost" / "wandb").glob("run-*")
-    assert line.endswith(f"wandb sync {piece}")
+    assert line.endswith(f"wandb sync --no-skip-online {piece}")
     assert steps(read_piece(piece)) == list(range(1, 211))
 
 

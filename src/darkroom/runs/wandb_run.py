@@ -124,7 +124,8 @@ class WandbRun(WandbLogger):
             self._experiment.finish()
         except TimeoutError:
             piece = Path(self._experiment.dir).parent
-            _log.warning("Weights & Biases has not taken all; it is kept, and uploaded by: wandb sync %s", piece)
+            command = f"wandb sync --no-skip-online {piece}"  # without it W&B passes over a run that began online
+            _log.warning("Weights & Biases has not taken all; it is kept, and uploaded by: %s", command)
 
     def _record(self, values: Mapping[str, Any], step: int) -> None:
         self._catch_up(step)
