@@ -6,13 +6,13 @@ Ends by naming ``logs/demo/samples.png``, ``logs/demo/reconstructions.png`` and 
 import datetime
 import json
 import shutil
-import subprocess
 import sys
 import sysconfig
 import time
 from pathlib import Path
 from typing import Any
 
+from darkroom.commands.child import run_python
 from darkroom.commands.console import console
 from darkroom.files import write_text
 from darkroom.runs.folder import Run
@@ -48,7 +48,7 @@ def main(overrides: list[str] | None = None) -> int:
     for name, command in steps.items():
         started = time.monotonic()
         console.rule(f"{name}: python {' '.join(_shown(part) for part in command)}")
-        code = _run(command)
+        code = run_python(command, _root())
         if code:
             return code
         seconds[name] = time.monotonic() - started
@@ -85,16 +85,6 @@ def can_compile() -> bool:
     """Whether torch.compile finds what it wants on a CPU: a C++ compiler and Python's headers."""
     header = Path(sysconfig.get_path("include")) / "Python.h"
     return header.exists() and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
-
-
-def _run(command: list[str]) -> int:
-    """The exit code. Ctrl-C reaches the command too, which saves what it has: so it is waited for."""
-    child = subprocess.Popen([sys.executable, *command], cwd=_root())
-    while True:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            continue
 
 
 def _root() -> Path:

@@ -12,7 +12,7 @@ from darkroom.commands.front import enter
 
 def main(argv: Sequence[str], conf: Path) -> int:
     """The exit code: 2 after a mistake."""
-    return enter("evaluate", argv, conf, run, wants=("run", "generated", "reference", "training", "compare"))
+    return enter("evaluate", argv, conf, run, wants=("run", "generated", "reference", "training", "compare", "probe"))
 
 
 def run(config: DictConfig) -> None:
@@ -24,6 +24,10 @@ def run(config: DictConfig) -> None:
 
             if code := compare(config.compare):
                 raise SystemExit(code)
+        elif config.probe:
+            from darkroom.commands.probe import probe
+
+            probe(config)
         elif config.training is not None:
             from darkroom.commands.memorisation import measure_memorisation
 

@@ -21,6 +21,8 @@ usage: python evaluate.py run=logs/STAGE/RUN [n=500] [seed=0] [steps=N] [guidanc
        python evaluate.py generated=DIR training=DIR held_out=DIR extractor=NAME extractor.weights=FILE
                           [out=FILE.json]
        python evaluate.py compare=[A.json,B.json]
+       python evaluate.py probe=[logs/autoencoder/RUN,logs/autoencoder/RUN] [extractor=NAME extractor.weights=FILE]
+                          [probing.steps=2000] [n=500] [out=FILE.json]
 
 Metrics go to the terminal and to evaluation.json in the run's folder.""",
 }

@@ -16,10 +16,10 @@ from hydra.errors import HydraException
 
 from darkroom.build import escaped
 
-TEXTS = ("prompt", "negative_prompt", "run_id")
+TEXTS = ("prompt", "negative_prompt", "run_id", "probing.settings")
 PATHS = (
     *("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs"),
-    *("generated", "reference", "extractor.weights", "statistics_out", "cache"),
+    *("generated", "reference", "extractor.weights", "statistics_out", "cache", "probing.folder"),
 )
 NULLABLE = ("label", *PATHS)  # null stays None
 

@@ -18,6 +18,7 @@ from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.nodes import node_faults, typed, value_faults
 from darkroom.commands.checking.overrides import Vocabulary, key_faults, mended
 from darkroom.commands.checking.pictures import artifact_faults, folder_faults
+from darkroom.commands.checking.probe import probe_faults
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, resume_faults, run_space
 from darkroom.commands.checking.signatures import Signature, signature
 from darkroom.commands.checking.spelling import meant
@@ -35,6 +36,7 @@ _CHECKS = (
     init_faults,
     weights_faults,
 )
+_OF_EVALUATION = (distance_faults, sweep_faults, probe_faults)
 
 
 def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:
@@ -118,7 +120,8 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
     for faults_of in _CHECKS:
         found += faults_of(composition)
     if command != "train":
-        found += [*distance_faults(composition), *sweep_faults(composition)] if command == "evaluate" else ()
+        for faults_of in _OF_EVALUATION if command == "evaluate" else ():
+            found += faults_of(composition)
         return found + trained_faults(command, composition)
     return _told_once(found, composition, vocabulary) or list(device_faults(composition))
 

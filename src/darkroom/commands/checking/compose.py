@@ -86,10 +86,15 @@ class Composition:
 @contextmanager
 def opened(space: Space) -> Iterator[ConfigLoaderImpl]:
     """Hydra's loader for ``space``; whatever was initialised before comes back afterwards."""
-    with initialize_config_dir(str(space.folder.resolve()), version_base=_VERSION_BASE, job_name=space.name):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None and isinstance(hydra.config_loader, ConfigLoaderImpl)
-        yield hydra.config_loader
+    running = GlobalHydra.instance().hydra  # of a command that composes another's config
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(space.folder.resolve()), version_base=_VERSION_BASE, job_name=space.name):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None and isinstance(hydra.config_loader, ConfigLoaderImpl)
+            yield hydra.config_loader
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def composed(space: Space, overrides: Sequence[str]) -> Composition:

@@ -19,12 +19,14 @@ def distance_faults(composition: Composition) -> Iterator[str]:
     if OmegaConf.is_list(config.get("compare")) and config.compare:
         yield from _compared(config)
         return
+    if config.get("probe"):  # darkroom.commands.checking.probe
+        return
     if config.get("training") is not None or config.get("held_out") is not None:
         yield from _copied(composition)
         return
     if config.get("generated") is None and config.get("reference") is None:
         if config.get("run") is None:
-            ways = "generated=DIR reference=DIR, generated=DIR training=DIR held_out=DIR, or compare=[A,B]"
+            ways = "generated=DIR reference=DIR, generated=DIR training=DIR held_out=DIR, compare=[A,B] or probe=[A,B]"
             yield f"run is not set; give run=logs/STAGE/RUN, {ways}"
         return
     if config.get("run") is not None:

@@ -55,6 +55,7 @@ class Evaluate:
     training: str | None
     held_out: str | None
     compare: Sequence[str]
+    probe: Sequence[str]
     statistics_out: str | None
     cache: str
     metrics: Sequence[str] | None
