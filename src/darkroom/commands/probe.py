@@ -169,7 +169,7 @@ def made(of: Probed, side: int, source: PictureSource, config: DictConfig) -> di
         "budget": {key: training[key] for key in ("max_steps", "batch_size", "seed")},
         "tokens": (source.resolution // side) ** 2,
         "settings": config.probing.settings,
-        "network": training["network"]["_target_"],
+        "network": {key: value for key, value in training["network"].items() if key != "patch"},  # which follows tokens
         "sampling": of.sampling,
         "n_reference": config.n_reference,
         "data": source.fingerprint,
