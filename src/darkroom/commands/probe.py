@@ -39,11 +39,11 @@ _Z = 1.96  # so many standard errors to each side make a 95 % interval
 
 
 class Score(NamedTuple):
-    """By which runs are ranked, and its 95 % interval over other samples, not over other trainings; NaN if unknown."""
+    """By which runs are ranked, and its 95 % interval over other samples, not over other trainings."""
 
     value: float
-    low: float
-    high: float
+    low: float | None  # None where so few samples do not tell
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ def as_asked(source: Judged, generator: Generator, config: DictConfig) -> dict[s
 def score(by: str, metrics: Mapping[str, float], distances: Mapping[str, Any]) -> Score:
     """Raises ValueError where there is none: a judge without captions."""
     if by in distances:
-        value, spread = distances[by]["value"], _Z * distances[by].get("sd", float("nan"))
-        return Score(value, value - spread, value + spread)
+        value, sd = distances[by]["value"], distances[by].get("sd")
+        return Score(value, None, None) if sd is None else Score(value, value - _Z * sd, value + _Z * sd)
     if by not in metrics:
         raise ValueError("probe: these denoisers read no text to be judged by; give extractor=NAME, or other settings")
     return Score(*(metrics[by + end] for end in ("", "_low", "_high")))
@@ -157,9 +157,16 @@ def latent_space(first_stage: FirstStage, pictures: PictureDataset, batch_size: 
 def warn_of_ties(ranking: Sequence[Probed], n: int) -> None:
     """Says which neighbours may have changed places by chance."""
     for better, worse in itertools.pairwise(ranking):
-        if better.score.low <= worse.score.high and worse.score.low <= better.score.high:
-            say = f"{better.run.id} and {worse.run.id} are not told apart by {n} samples: their intervals overlap"
+        if (why := tie(better.score, worse.score)) is not None:
+            say = f"{better.run.id} and {worse.run.id} are not told apart by n={n} samples: {why}"
             console.print(f"warning: {say}", style="yellow", markup=False, soft_wrap=True)
+
+
+def tie(a: Score, b: Score) -> str | None:
+    """Why two scores may be one, None where they are not."""
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return "these are too few for an error of the distance, which wants more than there are features"
+    return "their 95 % intervals overlap" if a.low <= b.high and b.low <= a.high else None
 
 
 def made(of: Probed, side: int, source: PictureSource, config: DictConfig) -> dict[str, Any]:
@@ -203,8 +210,9 @@ def table(ranking: Sequence[Probed], by: str) -> Table:
         names = ("effective_rank", "largest_correlation", "noise_share")
         latents = {name: getattr(each.latents, name) for name in names} | spectrum
         shape = {"channels": len(each.latents.eigenvalues)}
-        columns.append(each.score._asdict() | numbers | shape | latents)
+        interval = {"  low": each.score.low, "  high": each.score.high}
+        columns.append({by: each.score.value} | interval | numbers | shape | latents)
     for name in columns[0]:
-        shown.add_row(name, *(f"{column[name]:.4g}" for column in columns))
+        shown.add_row(name, *("" if column[name] is None else f"{column[name]:.4g}" for column in columns))
     shown.title, shown.title_justify = f"ranked by {by}", "left"
     return shown

@@ -39,7 +39,13 @@ def token_side(resolution: int, factors: Sequence[int], tokens: int) -> int:
 
 def recipe(run: Run, source: PictureSource, config: DictConfig, patch: int) -> DictConfig:
     """The training's config: the same for all runs but for data, first stage and the latents that a token covers."""
-    asked = [f"max_steps={config.probing.steps}", f"seed={config.seed}", *overrides_of(config.probing.settings)]
+    steps = config.probing.steps
+    asked = [
+        f"max_steps={steps}",
+        f"trainer.val_check_interval={steps}",
+        f"seed={config.seed}",
+        *overrides_of(config.probing.settings),
+    ]
     silent = [f"callback.{name}=null" for name in _SILENT]
     overrides = ["experiment=probe", "logger=csv", *silent, "run_id=probe", *asked]
     training = composed(Space(ROOT / "conf", "train"), overrides).config
