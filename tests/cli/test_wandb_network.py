@@ -56,6 +56,7 @@ def losses(rows: list[dict]) -> dict[int, float]:
     return {row["trainer/global_step"]: row["train/loss"] for row in rows if "train/loss" in row}
 
 
+@pytest.mark.slow  # tests/runs/test_wandb_online.py has the same without a process
 def test_a_training_whose_network_is_lost_ends_well_and_can_be_uploaded(tmp_path):
     fake, run = FakeWandb(until=1), Run(tmp_path / "logs" / "autoencoder" / "dark")
     said = ended_well(start(tmp_path, fake), run)

@@ -82,7 +82,7 @@ def test_a_network_that_comes_back_gets_everything(tmp_path, fake, caplog, monke
     assert not [record for record in caplog.records if record.name.startswith("darkroom")]
 
 
-@pytest.mark.parametrize("lost", [FakeWandb.hang, FakeWandb.refuse])
+@pytest.mark.parametrize("lost", [FakeWandb.refuse, pytest.param(FakeWandb.hang, marks=pytest.mark.slow)])
 def test_a_run_that_begins_without_a_network_is_offline_soon(tmp_path, fake, caplog, lost):
     lost(fake)
     begun = time.monotonic()
