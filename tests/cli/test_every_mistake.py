@@ -1,6 +1,5 @@
 """One row a mistake, through the commands themselves: one line that holds the words, exit code 2, nothing written."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -10,12 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from omegaconf import OmegaConf
-from PIL import Image
+from furnished import first_stages, pictures, runs
 
-from darkroom.autoencoding.artifact import FILES, hash_of
 from darkroom.commands import evaluate, sample, train
-from darkroom.commands.checking.compose import Space, composed
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
@@ -269,72 +265,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "conf" / "experiment" / f"{name}.yaml").write_text(EXPERIMENT + text + "\n")
     pictures(folder)
     first_stages(folder)
-    runs(folder / "runs")
+    runs(folder / "runs", NO_RUNS)
     return folder
-
-
-def pictures(folder: Path) -> None:
-    names = [
-        "single/a",
-        "kind/cats/a",
-        "kind/cats/b",
-        "flat/a",
-        "flat/b",
-        "latin/a",
-        "latin/b",
-        "torn/a",
-        "torn/b",
-        "strange/cat/a",
-        "strange/dog/b",
-    ]
-    for name in names:
-        path = folder / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8)).save(path)
-    (folder / "torn" / "metadata.jsonl").write_text("{")
-    (folder / "latin" / "a.txt").write_bytes(b"caf\xe9")
-    (folder / "strange" / "classes.json").write_text('["cat"]')
-    (folder / "unreadable").mkdir()
-    for name in ("a.png", "b.png"):
-        (folder / "unreadable" / name).touch()
-
-
-def first_stages(folder: Path) -> None:
-    for place in (folder / "first", folder / "changed"):
-        place.mkdir()
-        for name in FILES:
-            (place / name).write_text(json.dumps({"factor": 8}))
-        (place / "HASH").write_text(hash_of(place))
-    (folder / "changed" / "weights.safetensors").write_text("others")
-
-
-def runs(folder: Path) -> None:
-    """An autoencoder's, and a denoiser's of three classes; the check opens config.yaml alone."""
-    label = {
-        "_target_": "darkroom.conditioning.class_label.ClassLabel",
-        "num_classes": 3,
-        "names": ["Apple", "Banana", "Kiwi"],
-    }
-    for name, experiment, conditioner in (
-        ("first", "shapes_autoencoder", None),
-        ("label", "shapes_latent_diffusion", label),
-    ):
-        config = composed(Space(CONF, "train"), [f"experiment={experiment}", "run_id=x", "first_stage=identity"]).config
-        config.conditioner = conditioner
-        (folder / name / "checkpoints").mkdir(parents=True)
-        (folder / name / "checkpoints" / "step-00000001.ckpt").touch()
-        (folder / name / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
-    for name, content in NO_RUNS.items():
-        (folder / name).mkdir()
-        (folder / name / "config.yaml").write_bytes(content)
-    taken = folder.parent / "taken" / "autoencoder" / "old"
-    taken.mkdir(parents=True)
-    shutil.copy(folder / "first" / "config.yaml", taken)
-    shutil.copytree(folder / "first", folder / "foreign")
-    with (folder / "foreign" / "config.yaml").open("a") as file:
-        file.write("hydra: {callbacks: {x: {_target_: os.system, command: touch ran}}}\n")
-    (folder / "first" / "first_stage").mkdir()
-    (folder / "first" / "first_stage" / "HASH").touch()
 
 
 @pytest.fixture(autouse=True)

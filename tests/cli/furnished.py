@@ -1,0 +1,78 @@
+"""Pictures, artifacts and runs, right and wrong, that command lines of the table of mistakes name."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from PIL import Image
+
+from darkroom.autoencoding.artifact import FILES, hash_of
+from darkroom.commands.checking.compose import Space, composed
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+def pictures(folder: Path) -> None:
+    names = [
+        "single/a",
+        "kind/cats/a",
+        "kind/cats/b",
+        "flat/a",
+        "flat/b",
+        "latin/a",
+        "latin/b",
+        "torn/a",
+        "torn/b",
+        "strange/cat/a",
+        "strange/dog/b",
+    ]
+    for name in names:
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    (folder / "torn" / "metadata.jsonl").write_text("{")
+    (folder / "latin" / "a.txt").write_bytes(b"caf\xe9")
+    (folder / "strange" / "classes.json").write_text('["cat"]')
+    (folder / "unreadable").mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / "unreadable" / name).touch()
+
+
+def first_stages(folder: Path) -> None:
+    for place in (folder / "first", folder / "changed"):
+        place.mkdir()
+        for name in FILES:
+            (place / name).write_text(json.dumps({"factor": 8}))
+        (place / "HASH").write_text(hash_of(place))
+    (folder / "changed" / "weights.safetensors").write_text("others")
+
+
+def runs(folder: Path, others: Mapping[str, bytes]) -> None:
+    """An autoencoder's, and a denoiser's of three classes; the check opens config.yaml alone, ``others`` too."""
+    label = {
+        "_target_": "darkroom.conditioning.class_label.ClassLabel",
+        "num_classes": 3,
+        "names": ["Apple", "Banana", "Kiwi"],
+    }
+    for name, experiment, conditioner in (
+        ("first", "shapes_autoencoder", None),
+        ("label", "shapes_latent_diffusion", label),
+    ):
+        config = composed(Space(CONF, "train"), [f"experiment={experiment}", "run_id=x", "first_stage=identity"]).config
+        config.conditioner = conditioner
+        (folder / name / "checkpoints").mkdir(parents=True)
+        (folder / name / "checkpoints" / "step-00000001.ckpt").touch()
+        (folder / name / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    for name, content in others.items():
+        (folder / name).mkdir()
+        (folder / name / "config.yaml").write_bytes(content)
+    taken = folder.parent / "taken" / "autoencoder" / "old"
+    taken.mkdir(parents=True)
+    shutil.copy(folder / "first" / "config.yaml", taken)
+    shutil.copytree(folder / "first", folder / "foreign")
+    with (folder / "foreign" / "config.yaml").open("a") as file:
+        file.write("hydra: {callbacks: {x: {_target_: os.system, command: touch ran}}}\n")
+    (folder / "first" / "first_stage").mkdir()
+    (folder / "first" / "first_stage" / "HASH").touch()
