@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from PIL import Image
 from stages import tiny
+from tiny_clip import NAME, tiny_clip
 
 from darkroom.build import build
 from darkroom.callbacks.distribution import Distribution
@@ -47,7 +49,29 @@ def test_the_judge_and_the_cost_are_logged_beside_it(run):
 def test_what_it_logs_is_what_it_says_may_be_watched(run):
     distribution = build(run.config.callback.distribution)
     logged = {name for name in run.metrics.read_text().splitlines()[0].split(",") if name.startswith("val/")}
-    assert set(distribution.metric_names) == logged - {"val/loss"}
+    assert set(distribution.metric_names) == logged - {"val/loss"} | {"val/agreement_pixels"}  # of data without a judge
+
+
+def test_without_a_judge_the_nearest_training_pictures_are_asked(tmp_path):
+    folder = tmp_path / "pictures"
+    shades = {"dark": 40, "bright": 210}
+    for number in range(20):
+        name = list(shades)[number % 2]
+        path = folder / name / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (shades[name] + number,) * 3).save(path)
+    data = ["data=image_folder", f"data.root={folder}"]
+    run = tiny.train(tmp_path / "run", tiny.DIFFUSION, *data, "extractor=first_stage", "max_steps=4")
+    generator = load_generator(run, load_first_stage(run))
+    training = load_source(run.config).split("train")
+    prompts, shown = SAMPLES.prompts(training), SAMPLES.reference_prompts(training).label
+    extractor = LatentFeatures(first_stage=generator.first_stage, resolution=run.config.resolution)
+    drawn = features(extractor, generator(prompts, SAMPLES.keys(), batch_size=2)).double()
+    real = features(extractor, [training.oriented(SAMPLES.reference(training), mirrored=False)]).double()
+    expected = (shown[torch.cdist(drawn, real).argmin(dim=1)] == prompts.label).float().mean().item()
+    ((_, value),) = tiny.rows(run, "val/agreement_pixels")
+    assert float(value) == pytest.approx(expected)
+    assert "val/prompt_accuracy" not in run.metrics.read_text()
 
 
 def test_a_reference_is_computed_once(run, monkeypatch):
@@ -76,6 +100,27 @@ def test_samples_and_reference_are_what_their_numbers_say():
     assert asked.label.tolist() == [Pictures.captions.index(each) for each in asked.caption]
     assert SAMPLES.reference(Pictures()) == [0, 1, 2, 3]
     assert SampleSet(5, 2, seed=1).reference(Pictures()) == SampleSet(5, 2, seed=0).reference(Pictures())
+
+
+def test_samples_are_held_against_their_captions_by_a_clip(tmp_path):
+    _, _, weights = tiny_clip(tmp_path)
+    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", f"clip_score.pretrained={weights}"]
+    run = tiny.train(tmp_path / "run", tiny.DIFFUSION, *chosen, "max_steps=4")
+    generator = load_generator(run, load_first_stage(run))
+    prompts = SAMPLES.prompts(load_source(run.config).split("train"))
+    drawn = generator(prompts, SAMPLES.keys(), batch_size=2)
+    expected = build(run.config.clip_score)(drawn, prompts.caption).mean().item()
+    ((_, value),) = tiny.rows(run, "val/clip_score_vit_b_32")
+    assert float(value) == pytest.approx(expected, rel=1e-3)
+    assert "val/clip_score_vit_b_32" in build(run.config.callback.distribution).metric_names
+
+
+def test_a_clip_score_of_a_run_that_reads_no_captions_is_refused_before_anything_is_written(tmp_path):
+    _, _, weights = tiny_clip(tmp_path)
+    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", f"clip_score.pretrained={weights}"]
+    with pytest.raises(ValueError, match="clip_score: this run reads no captions"):
+        tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, "max_steps=4")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("n", "size", "world_size"), [(5, 2, 1), (5, 2, 2), (5, 64, 2), (6, 2, 3), (3, 2, 3)])

@@ -6,9 +6,10 @@ from torch import nn
 from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks.checkpoints import Checkpoints
-from darkroom.callbacks.ema import EMA, averaged, power_exponent
+from darkroom.callbacks.ema import EMA, averaged
 from darkroom.runs.checkpoint import checkpoint_path
 from darkroom.runs.folder import Run
+from darkroom.runs.power_average import power_exponent
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 import torchvision
 from PIL import Image
 from safetensors.torch import save_file
+from tiny_clip import NAME, tiny_clip
 from trained import asked, autoencoder_run, diffusion_run
 
 from darkroom.commands import measure as module
@@ -72,6 +73,41 @@ def test_data_without_a_judge_leaves_the_losses(tmp_path, folder):
     data = ["data=image_folder", f"data.root={folder}"]
     run = diffusion_run(tmp_path / "run", data=data, captions=None, classes=("cat", "dog"))
     assert set(measured(run)["metrics"]) == {"val_loss"}
+
+
+def test_without_a_judge_the_nearest_training_picture_says_whether_a_class_was_drawn(tmp_path, folder):
+    data = ["data=image_folder", f"data.root={folder}"]
+    run = diffusion_run(tmp_path / "run", data=data, captions=None, classes=("cat", "dog"))
+    chosen = ["n_reference=8", "metrics=[fd]", f"cache={tmp_path / 'features'}"]
+    found = measured(run, *chosen)["distances"]["agreement_pixels"]
+    assert (found["judged"], found["protocol"]["m"], found["protocol"]["n"]) == (5, 5, 8)
+    assert found["value"] * 5 in range(6)
+    assert found["interval"][0] <= found["value"] <= found["interval"][1]
+    assert 0 <= found["real"] <= 1
+    deaf = diffusion_run(tmp_path / "deaf", data=data, captions=None)
+    assert set(measured(deaf, *chosen)["distances"]) == {"fd_pixels"}
+
+
+def test_samples_and_real_pictures_are_held_against_captions_by_a_clip(tmp_path):
+    _, _, weights = tiny_clip(tmp_path)
+    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", f"clip_score.pretrained={weights}"]
+    run = diffusion_run(tmp_path / "run")
+    found = measured(run, *chosen, "n_reference=7", f"cache={tmp_path / 'features'}")["distances"]
+    assert {"fd_pixels", "clip_score_vit_b_32"} <= set(found)
+    score = found["clip_score_vit_b_32"]
+    assert 0 <= score["value"] <= 100
+    assert 0 <= score["real"] <= 100
+    assert score["cut"] == 0
+    assert score["protocol"]["m"] == 5
+    with pytest.raises(ValueError, match="clip_score: an autoencoder draws nothing"):
+        measured(autoencoder_run(tmp_path / "autoencoder"), *chosen)
+    with pytest.raises(ValueError, match="clip_score: this run reads no captions"):
+        measured(diffusion_run(tmp_path / "deaf", captions=None), *chosen)
+
+
+def test_an_average_of_another_width_wants_snapshots(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"ema=0\.05: .* kept no snapshots"):
+        measured(diffusion_run(tmp_path / "run"), "ema=0.05")
 
 
 def test_the_loss_is_a_mean_over_pictures_whatever_the_batch(tmp_path):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from stages import tiny
 from trained import CONF, asked, autoencoder_run, diffusion_run
 
 from darkroom.commands import plots
@@ -40,6 +41,16 @@ def test_the_best_is_measured_again_on_other_samples(swept):
     assert Image.open(run.path / "sweep.png").size[0] > 400
 
 
+def test_widths_of_the_average_are_tried_where_snapshots_were_kept(tmp_path):
+    run = tiny.train(tmp_path / "run", tiny.DIFFUSION, "callback.snapshots.count=4", "max_steps=8")
+    chosen = ["sweep.ema=[0.05,0.2]", "sweep.n=4", "n=4", "n_reference=5", "extractor=first_stage", f"cache={tmp_path}"]
+    result = module.sweep(asked("evaluate", f"run={run.path}", *chosen))
+    narrow, wide = result["search"]["rows"]
+    assert (narrow["ema"], wide["ema"]) == (0.05, 0.2)
+    assert narrow["fd_pixels"] != wide["fd_pixels"]
+    assert result["winner"]["ema"] in {0.05, 0.2}
+
+
 def test_curves_join_what_is_alike_from_left_to_right():
     rows = [
         {"steps": s, "guidance_scale": g, "network_evaluations": 2 * s, "fd": s * g} for g in (3, 1) for s in (4, 2)
@@ -66,6 +77,7 @@ def test_a_sampler_is_found_by_its_name_and_a_misspelt_one_refused(monkeypatch):
         (["sweep.steps=[2]"], "sweep.steps: is over the samples of a run"),
         (["run={run}", "sweep.steps=2"], "is not a list; give sweep.steps=[2]"),
         (["run={run}", "sweep.steps=[0]"], "0 is not a whole number of at least 1"),
+        (["run={run}", "sweep.ema=[wide]"], "wide is not a number of at least 0"),
         (["run={run}", "sweep.guidance_scale=[nan]"], "nan is not a number of at least 0"),
         (["run={run}", "sweep.steps=[2]", "steps=3"], "sweep.steps: steps is given as well"),
         (["run={run}", "sweep.guidence_scale=[2]"], "did you mean guidance_scale?"),

@@ -15,9 +15,6 @@ from darkroom.runs.folder import Run
 CONF = Path(__file__).resolve().parents[2] / "conf"
 COMMON = [
     "run_id=tiny",
-    "data=shapes",
-    "data.train_size=24",
-    "data.validation_size=6",
     "resolution=32",
     "batch_size=8",
     "trainer=cpu",  # float32, deterministic
@@ -29,6 +26,7 @@ COMMON = [
     "callback.progress=null",
     "callback.throughput=null",
 ]
+SHAPES = ["data=shapes", "data.train_size=24", "data.validation_size=6"]
 DIFFUSION = [
     "stage=latent_diffusion",
     "first_stage=identity",
@@ -58,7 +56,8 @@ AUTOENCODER = [
 def train(folder: Path, recipe: list[str], *overrides: str) -> Run:
     """Trains in ``folder``, from its newest checkpoint where it has one."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        given = [*COMMON, *recipe, *overrides]
+        data = [] if any(each.startswith("data=") for each in overrides) else SHAPES
+        given = [*COMMON, *data, *recipe, *overrides]
         if recipe is DIFFUSION:
             given += [
                 f"stage.latents={folder.parent / 'latents'}",

@@ -15,13 +15,16 @@ from torch import Tensor
 from darkroom.callbacks.cost import Cost
 from darkroom.callbacks.gathering import gathered
 from darkroom.callbacks.samples import Generates
+from darkroom.conditioning.words import heard
 from darkroom.contracts import Judged, PictureSource, Prompts
 from darkroom.generation.generator import select
 from darkroom.generation.sample_set import SampleSet, dealt
 from darkroom.metrics.agreement import JudgeAgreement
+from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.moments import moments
+from darkroom.metrics.nearest_agreement import Named
 from darkroom.metrics.reference import kept_file
 from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
 from darkroom.metrics.titles import title
@@ -33,12 +36,15 @@ _PARTS = {"precision_recall": ["precision", "recall"], "density_coverage": ["den
 class Distribution(Callback):
     """Draws ``n`` pictures at validations, on all processes, and logs what they are worth: ``val/fd_<extractor>``.
 
-    Where the data brings a judge, ``val/prompt_accuracy`` beside it: under conditions of the training, as often as they
-    occur there. Validation runs on the averaged weights, and so do these samples, whose keys are always the same.
+    They are drawn under conditions of the training, as often as these occur there. Whether they show them is
+    ``val/prompt_accuracy`` where the data brings a judge, and else ``val/agreement_<extractor>``, the share whose
+    nearest training picture shows it. Validation runs on the averaged weights, and so do these samples, whose keys are
+    always the same.
     ``speed/distribution_share`` is the share of the training's time that it took.
 
     Args:
         extractor: of the features; None measures no distance.
+        clip_score: of samples and their captions, logged under its name; None for none.
         n, n_reference: samples, and training pictures that they are held against.
         metrics: families of ``darkroom.metrics.distances``.
         kid_size: pictures in each of KID's subsets.
@@ -60,6 +66,7 @@ class Distribution(Callback):
         cache: str,
         every_n_validations: int = 1,
         max_share: float | None = None,
+        clip_score: ClipScore | None = None,
     ) -> None:
         """Raises ValueError for a family that there is not, and for sets too small to have a distance."""
         if unknown := [name for name in metrics if name not in FAMILIES]:
@@ -68,7 +75,7 @@ class Distribution(Callback):
             refuse_impossible(metrics, extractor)
         if extractor is not None and min(n, n_reference) < 2:
             raise ValueError(f"n={n}, n_reference={n_reference}: a distance wants at least two pictures of each")
-        self._extractor, self._set = extractor, SampleSet(n, n_reference)
+        self._extractor, self._clip_score, self._set = extractor, clip_score, SampleSet(n, n_reference)
         self._families, self._kid_size = tuple(metrics), kid_size
         self._batch_size, self._cache, self._every = batch_size, Path(cache), every_n_validations
         self._cost = Cost(max_share)
@@ -77,11 +84,14 @@ class Distribution(Callback):
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """What may be watched; the agreement is there where the data brings a judge."""
+        """What may be watched; of the agreements one is there, where there are conditions."""
         names = ["prompt_accuracy"]
         if self._extractor is not None:
+            names.append(title("agreement", self._extractor))
             for family in self._families:
                 names += _PARTS.get(family, [title(family, self._extractor)])
+        if self._clip_score is not None:
+            names.append(self._clip_score.name)
         return tuple(f"val/{name}" for name in names)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -93,7 +103,8 @@ class Distribution(Callback):
         source: PictureSource = trainer.datamodule.source  # type: ignore[attr-defined]
         self._validations += 1
         due = self._validations % self._every == 0 or trainer.global_step >= trainer.max_steps
-        if not due or not (self._extractor or isinstance(source, Judged)) or not self._cost.allows(trainer):
+        measured = self._extractor or self._clip_score or isinstance(source, Judged)
+        if not due or not measured or not self._cost.allows(trainer):
             return
         with self._cost.counted():
             values = self._measured(trainer, pl_module, source)
@@ -107,9 +118,17 @@ class Distribution(Callback):
         values: dict[str, float] = {}
         if self._extractor is not None:
             rows = features(self._extractor.to(pl_module.device), pictures.split(self._batch_size))
-            values |= self._distances(trainer, source, gathered(trainer, index, rows))
-        if isinstance(source, Judged) and prompts.caption is not None:
-            asked = [prompts.caption[i] for i in index.tolist()]
+            drawn = gathered(trainer, index, rows)
+            values |= self._distances(trainer, source, drawn)
+            if not isinstance(source, Judged):
+                values |= self._agreement(pl_module, source, prompts, drawn)
+        if prompts.caption is None:
+            return values
+        asked = [prompts.caption[i] for i in index.tolist()]
+        if self._clip_score is not None:
+            scores = self._clip_score.to(pl_module.device)([pictures], asked)
+            values[self._clip_score.name] = gathered(trainer, index, scores[:, None]).mean().item()
+        if isinstance(source, Judged):
             values["prompt_accuracy"] = _agreement(source, gathered(trainer, index, _verdicts(source, pictures, asked)))
         return values
 
@@ -134,6 +153,19 @@ class Distribution(Callback):
         sets = Sets(drawn, self._reference, self._protocol(source), self._kid_size, self._extractor, errors=False)
         found = {name: number for family in self._families for name, number in FAMILIES[family](sets).items()}
         return {name: number["value"] for name, number in found.items()}
+
+    def _agreement(
+        self, pl_module: Generates, source: PictureSource, prompts: Prompts, drawn: Float[Tensor, "n d"]
+    ) -> dict[str, float]:
+        conditioner, training = pl_module.generator().model.conditioner, source.split("train")
+        asked, shown = (heard(conditioner, each) for each in (prompts, self._set.reference_prompts(training)))
+        if asked is None or shown is None:
+            return {}
+        assert self._extractor is not None
+        assert self._reference is not None
+        assert self._reference.features is not None
+        right, n = Named(self._reference.features, shown).agreement(drawn, asked)
+        return {title("agreement", self._extractor): right / n} if n else {}
 
     def _statistics(self, trainer: Trainer, source: PictureSource) -> Statistics:
         """Of the training pictures: kept ones, else computed by all processes together."""

@@ -1,6 +1,6 @@
 """What a run draws, held against its training pictures; what its first stage reconstructs, against the originals."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,17 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from darkroom.build import build
+from darkroom.commands.conditions import of_captions, of_conditions
 from darkroom.commands.console import console, progress
 from darkroom.commands.folders import warn_of_few
 from darkroom.commands.load import device
 from darkroom.commands.pictures import pictures_of, reconstruct
-from darkroom.contracts import FirstStage, PictureDataset, PictureSource
+from darkroom.conditioning.text import captions_of
+from darkroom.conditioning.words import refuse_deaf
+from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource
 from darkroom.generation.generator import Generator
 from darkroom.generation.sample_set import SampleSet
+from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.frechet import frechet_distance
@@ -25,6 +29,7 @@ from darkroom.metrics.lpips import LPIPS, MeanLPIPS
 from darkroom.metrics.moments import moments
 from darkroom.metrics.protocol import measured
 from darkroom.metrics.reference import kept_statistics
+from darkroom.metrics.statistics_file import Statistics
 from darkroom.metrics.titles import title
 from darkroom.runs.folder import Run
 
@@ -38,16 +43,19 @@ def distances(
 
     A distance of samples comes with that of the first stage's reconstructions by the same extractor.
     """
-    extractor = extractor_of(run, config, first_stage)
+    extractor, clip_score = extractor_of(run, config, first_stage), clip_score_of(config, generator)
     lpips = None if config.get("perceptual") is None else build(config.perceptual)
     found: dict[str, Any] = {}
     if first_stage.spec.factor > 1:
         foreign = None if isinstance(extractor, LatentFeatures) else extractor  # the first stage would judge itself
         found |= of_reconstructions(foreign, lpips, source, first_stage, config.batch_size)
-    if generator is not None and extractor is not None and config.n < 2:
+    if generator is None:
+        return found
+    if extractor is not None and config.n < 2:
         console.print(f"warning: n={config.n} samples have no distance", style="yellow", markup=False)
-    elif generator is not None and extractor is not None:
-        found |= of_samples(extractor, source, generator, config)
+        extractor = None
+    if extractor is not None or clip_score is not None:
+        found |= of_samples(extractor, clip_score, source, generator, config)
     return found
 
 
@@ -59,6 +67,16 @@ def extractor_of(run: Run, config: DictConfig, first_stage: FirstStage) -> Featu
     plain: Any = OmegaConf.to_container(node, resolve=True)
     own = {"first_stage": first_stage, "resolution": run.config.resolution} if "first_stage" in plain else {}
     return build({key: value for key, value in plain.items() if key not in own}, **own).to(device())
+
+
+def clip_score_of(config: DictConfig, generator: Generator | None) -> ClipScore | None:
+    """The command line's. Raises ValueError where a run reads no captions."""
+    if config.get("clip_score") is None:
+        return None
+    if generator is None:
+        raise ValueError("clip_score: an autoencoder draws nothing under captions; leave it out")
+    refuse_deaf(generator.model.conditioner, "clip_score")
+    return build(config.clip_score).to(device())
 
 
 def of_reconstructions(
@@ -94,23 +112,56 @@ def of_reconstructions(
 
 
 def of_samples(
-    extractor: FeatureExtractor, source: PictureSource, generator: Generator, config: DictConfig
+    extractor: FeatureExtractor | None,
+    clip_score: ClipScore | None,
+    source: PictureSource,
+    generator: Generator,
+    config: DictConfig,
 ) -> dict[str, Any]:
-    """``n`` samples under conditions of the training against ``n_reference`` of its pictures."""
-    families = _FAMILIES if config.metrics is None else config.metrics
-    refuse_impossible(families, extractor)
+    """``n`` samples under conditions of the training against ``n_reference`` of its pictures, and their captions.
+
+    Where no judge reads pictures, also whether the samples show these conditions.
+    """
     training = source.split("train")
     asked = SampleSet(config.n, config.n_reference, config.seed)
+    prompts = asked.prompts(training)
+    reference = None if extractor is None else reference_of(extractor, source, asked, config)
+    rows, scores, start = [], [], 0
+    drawn = generator(prompts, asked.keys(), batch_size=config.batch_size)
+    for pictures in progress(drawn, config.n, config.batch_size, "developing for distances"):
+        if extractor is not None:
+            rows.append(features(extractor, [pictures]))
+        if clip_score is not None:
+            scores.append(clip_score([pictures], captions_of(prompts)[start : start + len(pictures)]))
+        start += len(pictures)
+    found: dict[str, Any] = {}
+    if extractor is not None and reference is not None:
+        protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
+        sets = Sets(torch.cat(rows), reference, protocol, config.kid_size, extractor)
+        found |= {name: number for family in _families(config) for name, number in FAMILIES[family](sets).items()}
+        if not isinstance(source, Judged):
+            found |= of_conditions(sets, source, generator.model.conditioner, asked, config.batch_size)
+    if clip_score is not None:
+        found |= of_captions(clip_score, torch.cat(scores), source, config.batch_size)
+    return found
+
+
+def reference_of(
+    extractor: FeatureExtractor, source: PictureSource, asked: SampleSet, config: DictConfig
+) -> Statistics:
+    """Of the training pictures, kept ones or new; warns where there are few of them, or of the samples."""
+    refuse_impossible(_families(config), extractor)
+    training = source.split("train")
     protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
     places = asked.reference(training)
-    reference = kept_statistics(
+    warn_of_few({"the run": config.n, "the reference": len(places)})
+    return kept_statistics(
         Path(config.cache), protocol, lambda: features(extractor, _followed(training, places, config.batch_size))
     )
-    warn_of_few({"the run": config.n, "the reference": len(places)})
-    drawn = generator(asked.prompts(training), asked.keys(), batch_size=config.batch_size)
-    followed = progress(drawn, config.n, config.batch_size, "developing for distances")
-    sets = Sets(features(extractor, followed), reference, protocol, config.kid_size, extractor)
-    return {name: number for family in families for name, number in FAMILIES[family](sets).items()}
+
+
+def _families(config: DictConfig) -> Sequence[str]:
+    return _FAMILIES if config.metrics is None else config.metrics
 
 
 def _followed(pictures: PictureDataset, places: list[int], batch_size: int) -> Iterable[UInt8[Tensor, "b 3 H W"]]:

@@ -61,6 +61,7 @@ def configured(run: Run, config: DictConfig) -> Generator:
         run,
         load_first_stage(run),
         checkpoint=config.checkpoint,
+        ema=config.ema,
         sampler=_node(run, config, "sampler", num_steps=config.steps),
         guidance=_node(run, config, "guidance", scale=config.guidance_scale),
     )

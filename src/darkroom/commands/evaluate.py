@@ -36,7 +36,7 @@ def run(config: DictConfig) -> None:
             from darkroom.commands.folders import measure_folders
 
             measure_folders(config)
-        elif any(config.sweep[name] for name in ("guidance_scale", "steps", "sampler")):
+        elif any(config.sweep[name] for name in ("guidance_scale", "steps", "sampler", "ema")):
             from darkroom.commands.sweep import sweep
 
             sweep(config)

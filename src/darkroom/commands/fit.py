@@ -24,6 +24,7 @@ from darkroom.commands.initialise import initialise
 from darkroom.commands.processes import joined, together
 from darkroom.commands.watched import refuse_unlogged
 from darkroom.conditioning.auto import resolve
+from darkroom.conditioning.words import refuse_deaf
 from darkroom.contracts import PictureSource
 from darkroom.files import sweep
 from darkroom.keys import module_seed
@@ -62,6 +63,8 @@ def fit(config: DictConfig) -> None:
     torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
     stage: Stage = build(config.stage)
     refuse_unlogged(trainer, stage)
+    if config.get("clip_score") is not None:
+        refuse_deaf(stage, "clip_score")
     if config.get("init") is not None and run.latest() is None:
         initialise(stage.model, config)
     if config.compile:

@@ -10,7 +10,9 @@ from darkroom.build import build
 from darkroom.contracts import PictureSource
 from darkroom.generation.denoising import Denoising
 from darkroom.generation.generator import Generator
+from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
+from darkroom.runs.posthoc import posthoc_weights
 from darkroom.runs.weights import trained_weights
 
 
@@ -31,10 +33,13 @@ def load_generator(
     first_stage: ArtifactFirstStage | Identity,
     *,
     checkpoint: Literal["latest", "best"] = "latest",
+    ema: float | None = None,
     sampler: Any = None,
     guidance: Any = None,
 ) -> Generator:
     """What draws with the run's averaged weights; ``sampler`` and ``guidance`` are nodes in place of its own.
+
+    ``ema``: width of another average, made of the run's snapshots (:func:`posthoc_weights`).
 
     Raises ValueError for a run of another kind, a first stage that it was not trained on, or a sampler that the run's
     process forbids.
@@ -43,7 +48,11 @@ def load_generator(
     if run.stage != "latent_diffusion":
         raise ValueError(f"run={run.path} trained the stage {run.stage}, which draws no pictures from noise")
     model = Denoising(network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage)
-    model.load_state_dict(trained_weights(run.trained(checkpoint), first_stage=first_stage.spec.hash))
+    path = run.trained(checkpoint)
+    weights = trained_weights(path, first_stage=first_stage.spec.hash)
+    if ema is not None:
+        weights |= posthoc_weights(run, ema, step_of(path))
+    model.load_state_dict(weights)
     process = build(config.process)
     plan = build(sampler or config.sampler)
     plan.check(process.schedule)

@@ -52,6 +52,8 @@ def measure(config: DictConfig) -> dict[str, Any]:
     if generator is not None:
         metrics["val_loss"] = denoising_loss(generator, validation, run.config.seed, config.batch_size)
         protocol |= {"step": step_of(run.trained(config.checkpoint))} | sampling_protocol(generator, config)
+        if config.ema is not None:
+            protocol["weights"] = f"EMA of width {config.ema}, of snapshots"
         if isinstance(source, Judged) and reads_text(generator):
             metrics |= judged_samples(source, generator, config, out.with_suffix(".png"))
     protocol |= provenance(device())

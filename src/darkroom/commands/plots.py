@@ -1,4 +1,4 @@
-"""Curves of a sweep: each metric against guidance, and against what a sample costs."""
+"""Curves of a sweep: each metric against guidance, the average's width, and what a sample costs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,8 +6,16 @@ from typing import Any
 
 from darkroom.files import replacing
 
-_AXES = {"guidance_scale": "guidance scale", "network_evaluations": "network evaluations a sample"}
-_SETTINGS = {"guidance_scale": ("sampler", "steps"), "network_evaluations": ("sampler", "guidance_scale")}
+_AXES = {
+    "guidance_scale": "guidance scale",
+    "ema": "width of the average",
+    "network_evaluations": "network evaluations a sample",
+}
+_SETTINGS = {  # what tells the lines of a plot apart
+    "guidance_scale": ("sampler", "steps", "ema"),
+    "ema": ("sampler", "steps", "guidance_scale"),
+    "network_evaluations": ("sampler", "guidance_scale", "ema"),
+}
 
 
 def save_plots(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.table import Table
 
 from darkroom.commands.console import console
-from darkroom.commands.distances import extractor_of, of_samples
+from darkroom.commands.distances import clip_score_of, extractor_of, of_samples
 from darkroom.commands.draw import configured
 from darkroom.commands.judging import agreement, drawn
 from darkroom.commands.load import device, load_first_stage, load_source
@@ -29,7 +29,7 @@ from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.summary import provenance
 
-SWEPT = ("guidance_scale", "steps", "sampler")
+SWEPT = ("guidance_scale", "steps", "sampler", "ema")
 
 
 def sweep(config: DictConfig) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def sweep(config: DictConfig) -> dict[str, Any]:
         console.print(words(setting), markup=False)
         rows.append(setting | measured(run, source, extractor, with_setting(config, setting, n=config.sweep.n)))
     metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
-    best = (max if metric == "prompt_accuracy" else min)(rows, key=lambda row: row[metric])
+    best = (min if metric.startswith(("fd", "fid")) else max)(rows, key=lambda row: row[metric])
     setting = {name: best[name] for name in SWEPT if name in best}
     seed = config.seed + 1
     again = measured(run, source, extractor, with_setting(config, setting, n=config.n, seed=seed))
@@ -95,7 +95,9 @@ def option(group: str, name: str) -> DictConfig:
 def measured(
     run: Run, source: PictureSource, extractor: FeatureExtractor | None, config: DictConfig
 ) -> dict[str, float]:
-    """Agreement where there is a judge, the Frechet distance where there is an extractor, and what a sample costs."""
+    """Agreement where there is a judge, the Frechet distance where there is an extractor, the CLIP score where it is
+    asked for, and what a sample costs.
+    """
     generator = configured(run, config)
     found: dict[str, float] = {}
     batches = 0
@@ -105,9 +107,11 @@ def measured(
             pictures = drawn(generator, captions, "seen", config)
             found["prompt_accuracy"] = agreement(source, pictures.split(config.batch_size), captions)["agreement"]
             batches += -(-config.n // config.batch_size)
-        if extractor is not None:
+        clip_score = clip_score_of(config, generator)
+        if extractor is not None or clip_score is not None:
             fd = with_setting(config, {}, metrics=["fd"])
-            found |= {name: each["value"] for name, each in of_samples(extractor, source, generator, fd).items()}
+            numbers = of_samples(extractor, clip_score, source, generator, fd)
+            found |= {name: each["value"] for name, each in numbers.items()}
             batches += -(-config.n // config.batch_size)
     if not found:
         raise ValueError("sweep: nothing measures this run's samples; give extractor=NAME extractor.weights=FILE")

@@ -1,8 +1,6 @@
 """CLIP's text tower, pretrained and frozen, as open_clip builds it."""
 
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -10,12 +8,10 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from darkroom.conditioning import tokens
+from darkroom.conditioning.clip_file import ClipFile
 from darkroom.conditioning.facts import Facts
-from darkroom.conditioning.script_archive import script_weights
 from darkroom.conditioning.text import captions_of, require_captions
 from darkroom.contracts import Condition, ConditionSpec, Prompts
-
-_TOWER_KEYS = {"context_length", "vocab_size", "width", "heads", "layers"}  # what CLIP's own towers are described by
 
 
 class PretrainedText(nn.Module):
@@ -89,48 +85,22 @@ class PretrainedText(nn.Module):
 
 
 def _load_tower(model: str, pretrained: str | None) -> Any:
-    import open_clip  # seconds: only where there is text
-    from open_clip.transformer import QuickGELU, TextTransformer
+    from open_clip.transformer import QuickGELU, TextTransformer  # seconds: only where there is text
 
-    config = open_clip.get_model_config(model)
-    if config is None or not set(config["text_cfg"]) <= _TOWER_KEYS or "multimodal_cfg" in config:
-        raise ValueError(
-            f"conditioner.model={model} is not one of open_clip's models with CLIP's own text tower and tokenizer; "
-            "ViT-B-32 and ViT-L-14 are"
-        )
-    tag = open_clip.get_pretrained_cfg(model, pretrained) if pretrained else {}
-    quick_gelu = tag.get("quick_gelu", config.get("quick_gelu", False))  # OpenAI trained with x * sigmoid(1.702 x)
+    clip = ClipFile("conditioner", model, pretrained)
     tower = TextTransformer(
-        **config["text_cfg"], output_dim=config["embed_dim"], act_layer=QuickGELU if quick_gelu else nn.GELU
+        **clip.config["text_cfg"],
+        output_dim=clip.config["embed_dim"],
+        act_layer=QuickGELU if clip.quick_gelu else nn.GELU,
     )
     if pretrained:
-        path = _fetch(model, pretrained, tag) if tag else Path(pretrained)
-        _fill(tower, path)
+        _fill(tower, clip)
     return tower
 
 
-def _fetch(model: str, pretrained: str, tag: dict[str, Any]) -> Path:
-    """The file of a tag, from open_clip's usual cache or fetched into it."""
-    import open_clip
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    try:
-        return Path(open_clip.download_pretrained(tag))
-    except (OSError, RuntimeError, ValueError) as error:  # no network, no such file, a wrong checksum
-        reason = str(error).splitlines()[0].split(". ")[0]
-        raise FileNotFoundError(
-            f"conditioner.pretrained={pretrained}: the weights of {model} are not in {HF_HUB_CACHE} and could not be "
-            f"fetched ({reason}); fetch them elsewhere and give the file: conditioner.pretrained=PATH"
-        ) from None
-
-
-def _fill(tower: nn.Module, path: Path) -> None:
+def _fill(tower: nn.Module, clip: ClipFile) -> None:
     """Takes the text tower out of a whole CLIP's weights: OpenAI's layout, or open_clip's with its ``text.`` prefix."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"conditioner.pretrained={path} is neither a tag that open_clip has for this model nor a file"
-        )
-    state = _read(path)
+    path, state = clip.path(), clip.weights()
     prefix = "text." if any(key.startswith("text.") for key in state) else ""
     wanted = tower.state_dict()
     missing = [key for key in wanted if prefix + key not in state]
@@ -143,25 +113,6 @@ def _fill(tower: nn.Module, path: Path) -> None:
         shapes = f"{list(state[prefix + wrong[0]].shape)}, not {list(wanted[wrong[0]].shape)}"
         raise ValueError(f"{path} has another shape of {wrong[0]} than conditioner.model: {shapes}")
     tower.load_state_dict({key: state[prefix + key] for key in wanted})
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """Tensors by name: safetensors, a pickled state_dict, or OpenAI's TorchScript archive. Runs no code of the file."""
-    from open_clip.factory import load_state_dict
-
-    try:
-        return script_weights(path) if _is_script(path) else load_state_dict(str(path))
-    except Exception as error:  # zipfile's, pickle's and safetensors' readers have errors of their own
-        words = " ".join(str(error).split())[:200]
-        raise ValueError(f"conditioner.pretrained={path}: cannot be read ({words})") from error
-
-
-def _is_script(path: Path) -> bool:
-    """Whether it is a TorchScript archive: a zip file with a program's constants."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _cut(tower: Any, context_length: int) -> Any:

@@ -137,7 +137,7 @@ def _file(folder: Path, start: int, side: int) -> Path:
     return folder / f"{start // CHUNK:05d}-{side}.safetensors"
 
 
-def _read(folder: Path, name: str, size: int, side: int) -> list[Shaped[Tensor, "n *shape"]]:
+def _read(folder: Path, name: str, size: int, side: int) -> list[Shaped[Tensor, "n *shape"]]:  # noqa: F821 - axes
     chunks = []
     for start in range(0, size, CHUNK):
         path = _file(folder, start, side)

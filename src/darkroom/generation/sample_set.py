@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkroom.contracts import PictureDataset, PictureSource, Prompts
-from darkroom.data.latents import PromptTable
+from darkroom.data.prompts import PromptTable
 from darkroom.keys import Keys, keys, permutation
 
 
@@ -29,6 +29,10 @@ class SampleSet:
         """Places of the pictures to be held against: a random choice, the same for every seed of the samples."""
         order = permutation(len(training), seed=0, purpose="reference")
         return sorted(order[: self.n_reference].tolist())
+
+    def reference_prompts(self, training: PictureDataset) -> Prompts:
+        """What those pictures show."""
+        return PromptTable(training)[self.reference(training)]
 
     def facts(self, source: PictureSource) -> dict[str, Any]:
         """What says in a protocol which pictures the reference is of."""

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from darkroom.metrics.extractor import MICRO_BATCH, in_micro_batches
-from darkroom.metrics.preparation import pillow
+from darkroom.metrics.open_clip_preparation import OpenClipPreparation
 from darkroom.metrics.weights_file import fill
 
 _OF_CMMD = ("ViT-L-14-336", "openai")
@@ -30,20 +30,17 @@ class OpenClipExtractor:
     """
 
     def __init__(self, *, name: str, model: str, weights: str, tag: str | None) -> None:
-        from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict  # seconds
-
         self.name, self._model, self._tag = name, model, tag
         self.titles: Mapping[str, str] = {"cmmd": "cmmd"} if (model, tag) == _OF_CMMD else {}
         known = _known(model, tag)
         tower = _tower(model, known).eval().requires_grad_(False)
         self.hash = fill(nn.ModuleDict({"visual": tower}), Path(weights), key="extractor.weights")
         self._tower, self._device = tower, torch.device("cpu")
-        self._preparation = merge_preprocess_dict(PreprocessCfg(size=tower.image_size), known)
-        self._transform = image_transform_v2(PreprocessCfg(**self._preparation), is_train=False)
+        self._preparation = OpenClipPreparation(tower.image_size, known)
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "3 h w"]:
         """By open_clip's transform for these weights."""
-        return self._transform(pillow(picture))
+        return self._preparation(picture)
 
     def __call__(self, prepared: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Float32, on the CPU."""
@@ -59,9 +56,8 @@ class OpenClipExtractor:
     def protocol(self) -> dict[str, Any]:
         """What another extractor would have to share for its numbers to be these."""
         network = {"model": self._model, "tag": self._tag, "weights": self.hash, "layer": "projected"}
-        preparation = {key: list(each) if isinstance(each, tuple) else each for key, each in self._preparation.items()}
-        fixed = {"dtype": "float32", "resize": "open_clip's, by Pillow, antialiased", "micro_batch": MICRO_BATCH}
-        return {"name": self.name, **network, **preparation, **fixed}
+        fixed = {"dtype": "float32", "micro_batch": MICRO_BATCH}
+        return {"name": self.name, **network, **self._preparation.protocol, **fixed}
 
 
 def _known(model: str, tag: str | None) -> dict[str, Any]:

@@ -22,16 +22,25 @@ def fill(network: nn.Module, path: Path, *, key: str) -> str:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{key}={path}: there is no such file; fetch it, and give the path to it")
-    state = _read(path, key)
+    take(network, _read(path, key), f"{key}={path}")
+    return digest(path)
+
+
+def take(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Loads what ``network`` has a place for; raises ValueError, beginning with ``origin``, for another network's."""
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
     wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     if missing or wrong:
         what = f"has no {missing[0]}" if missing else f"has another shape of {wrong[0]}"
-        raise ValueError(f"{key}={path}: {what}, so it is of another network")
+        raise ValueError(f"{origin}: {what}, so it is of another network")
     network.load_state_dict(
         {name: state[name].to(wanted[name].dtype) for name in wanted if name in state}, strict=False
     )
+
+
+def digest(path: Path) -> str:
+    """The file's sha256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -47,6 +47,11 @@ class Run:
         return self.path / "samples"
 
     @property
+    def snapshots(self) -> Path:
+        """Of its averages, where it keeps them."""
+        return self.path / "ema"
+
+    @property
     def first_stage(self) -> Path:
         """The artifact: an autoencoder's own, or the copy that a diffusion run keeps."""
         return self.path / "first_stage"

@@ -19,7 +19,14 @@ from darkroom.build import escaped
 TEXTS = ("prompt", "negative_prompt", "run_id", "probing.settings")
 PATHS = (
     *("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs"),
-    *("generated", "reference", "extractor.weights", "statistics_out", "cache", "probing.folder"),
+    *("generated", "reference", "training", "held_out", "statistics_out", "cache", "probing.folder"),
+    *(
+        "extractor.weights",
+        "perceptual.weights",
+        "perceptual.linear",
+        "clip_score.pretrained",
+        "conditioner.pretrained",
+    ),
 )
 NULLABLE = ("label", *PATHS)  # null stays None
 

@@ -39,6 +39,7 @@ class Sample:
     seed: int
     steps: int | None
     guidance_scale: float | None
+    ema: float | None
     checkpoint: Literal["latest", "best"]
     batch_size: int
     out: str | None
@@ -65,6 +66,7 @@ class Evaluate:
     seed: int
     steps: int | None
     guidance_scale: float | None
+    ema: float | None
     checkpoint: Literal["latest", "best"]
     batch_size: int
     out: str | None

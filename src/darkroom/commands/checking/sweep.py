@@ -10,7 +10,12 @@ from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.trained import stage_of
 
-_SWEPT = {"guidance_scale": (0, float), "steps": (1, int), "sampler": (None, str)}  # the least value, and the type
+_SWEPT = {  # the least value, and the type
+    "guidance_scale": (0, float),
+    "steps": (1, int),
+    "sampler": (None, str),
+    "ema": (0, float),
+}
 
 
 def sweep_faults(composition: Composition) -> Iterator[str]:

@@ -1,0 +1,63 @@
+"""Whether samples show what they were asked for, where no judge reads pictures; beside what real pictures reach."""
+
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from darkroom.commands.console import progress
+from darkroom.commands.pictures import pictures_of
+from darkroom.conditioning.text import captions_of
+from darkroom.conditioning.words import heard
+from darkroom.contracts import PictureSource
+from darkroom.data.prompts import PromptTable
+from darkroom.generation.sample_set import SampleSet
+from darkroom.metrics.agreement import wilson
+from darkroom.metrics.clip_score import ClipScore
+from darkroom.metrics.distances import Sets
+from darkroom.metrics.extractor import features
+from darkroom.metrics.nearest_agreement import Named
+from darkroom.metrics.protocol import measured
+
+
+def of_conditions(
+    sets: Sets, source: PictureSource, conditioner: nn.Module, samples: SampleSet, batch_size: int
+) -> dict[str, Any]:
+    """``agreement_<extractor>``: the share of samples whose nearest training picture shows what was asked for.
+
+    ``real`` beside it is the same of validation pictures, which samples will hardly exceed; it is not there where no
+    training picture shows what they do, as with captions of one picture each. Nothing without conditions.
+    """
+    training, validation = (source.split(name) for name in ("train", "validation"))
+    own = PromptTable(validation)[range(len(validation))]
+    prompts = samples.prompts(training), samples.reference_prompts(training), own
+    asked, shown, beside = (heard(conditioner, each) for each in prompts)
+    if asked is None or shown is None or beside is None:
+        return {}
+    named = Named(sets.reference_features, shown)
+    right, n = named.agreement(sets.generated, asked)
+    if not n:
+        return {}
+    batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "features of real pictures")
+    real, m = named.agreement(features(sets.extractor, batches), beside)
+    metric = {"name": "agreement", "neighbours": 1}
+    beside_it = {"interval": list(wilson(right, n)), "judged": n, "real": real / m if m else None}
+    return {sets.title("agreement"): sets.number(right / n, metric, **beside_it)}
+
+
+def of_captions(
+    clip_score: ClipScore, scores: Float[Tensor, " n"], source: PictureSource, batch_size: int
+) -> dict[str, Any]:
+    """``clip_score_<model>``: the mean over samples with its standard error, and ``real``, that of validation pictures.
+
+    ``cut`` tells how many captions of the training are longer than the model reads.
+    """
+    training, validation = (source.split(name) for name in ("train", "validation"))
+    captions = captions_of(PromptTable(validation)[range(len(validation))])
+    batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "scoring real pictures")
+    real = clip_score(batches, captions).mean().item()
+    facts = {"data": source.fingerprint, "prompts": "of the training, as often as they occur", "m": len(scores)}
+    sd = scores.std().item() / len(scores) ** 0.5 if len(scores) > 1 else None
+    beside = {"real": real, "cut": len(clip_score.truncated(training.captions or ()))}
+    number = measured(scores.mean().item(), {"metric": clip_score.protocol, **facts}, **beside)
+    return {clip_score.name: number | ({} if sd is None else {"sd": sd})}
