@@ -1,6 +1,8 @@
 """What evaluate.py measures, of both stages, with a judge and without; and the file that it leaves."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,12 @@ from trained import asked, autoencoder_run, diffusion_run
 
 from darkroom.commands import measure as module
 from darkroom.commands.compare import compare
+from darkroom.commands.load import load_source
 from darkroom.commands.measure import measure
+from darkroom.generation.generator import Generator
 from darkroom.keys import keys
 from darkroom.runs.folder import Run
+from darkroom.runs.wandb_run import WandbRun, offline_pieces
 
 BEFORE = "before"
 
@@ -103,6 +108,54 @@ def test_samples_and_real_pictures_are_held_against_captions_by_a_clip(tmp_path)
         measured(autoencoder_run(tmp_path / "autoencoder"), *chosen)
     with pytest.raises(ValueError, match="clip_score: this run reads no captions"):
         measured(diffusion_run(tmp_path / "deaf", captions=None), *chosen)
+
+
+def test_samples_are_looked_for_among_the_training_pictures(tmp_path, capsys):
+    run = diffusion_run(tmp_path / "run", "data.validation_size=20")
+    chosen = ["memorisation=true", "n_reference=7", f"cache={tmp_path / 'features'}"]
+    found = measured(run, *chosen)["distances"]
+    share = found["memorisation_share"]
+    protocol = share["protocol"]
+    assert (protocol["m"], protocol["n"], protocol["k"]) == (5, 7, 20)
+    assert share["value"] * 5 == share["count"]
+    assert protocol["training"] == found["fd_pixels"]["protocol"]["reference"]
+    sheet = Image.open(run.path / "evaluation_copies.png")
+    assert sheet.size[0] > 5 * 64
+    assert "among 7 of " in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(ValueError, match="6 pictures set no scale"):
+        measured(diffusion_run(tmp_path / "few"), *chosen)
+
+
+def test_a_generator_that_answers_training_pictures_is_seen(tmp_path, monkeypatch, capsys):
+    run = diffusion_run(tmp_path / "run", "data.validation_size=40", "data.train_size=40")
+    source = load_source(run.config)
+    training = source.split("train").oriented(range(40), mirrored=False)
+
+    monkeypatch.setattr(Generator, "pictures", lambda _, prompts, keys, *__: training[: len(keys)])  # noqa: ARG005
+    chosen = ["memorisation=true", f"cache={tmp_path / 'features'}"]
+    found = measure(asked("evaluate", f"run={run.path}", "n=30", "batch_size=30", *chosen))["distances"]
+    assert found["memorisation_share"]["value"] == 1
+    assert found["memorisation_ratio"]["value"] == 0
+    assert "30 of 30 generated pictures are nearer" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_weights_and_biases_run_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run = diffusion_run(tmp_path / "run")
+    result = measured(run, f"cache={tmp_path / 'features'}", "n_reference=7")
+    assert not (run.path / "wandb").exists()  # the training was not tracked, and so is this not
+    training = WandbRun(run.path)
+    training.log_metrics({"val/loss": 1.0}, step=0)
+    training.close()
+    again = measured(run, f"cache={tmp_path / 'features'}", "n_reference=7")
+    assert again["metrics"]["val_loss"] == result["metrics"]["val_loss"]
+    _, piece = offline_pieces(run.path)
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(piece)]
+    records = [json.loads(line) for line in subprocess.run(command, capture_output=True, text=True).stdout.splitlines()]
+    told = json.dumps([each for each in records if each["type"] == "summary"])
+    assert "evaluation/val_loss" in told
+    assert "evaluation/fd_pixels" in told
+    assert str(again["metrics"]["val_loss"])[:8] in told
 
 
 def test_an_average_of_another_width_wants_snapshots(tmp_path):

@@ -1,5 +1,6 @@
 """Whether samples show what they were asked for, where no judge reads pictures; beside what real pictures reach."""
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Float
@@ -15,18 +16,21 @@ from darkroom.generation.sample_set import SampleSet
 from darkroom.metrics.agreement import wilson
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.distances import Sets
-from darkroom.metrics.extractor import features
 from darkroom.metrics.nearest_agreement import Named
 from darkroom.metrics.protocol import measured
 
 
 def of_conditions(
-    sets: Sets, source: PictureSource, conditioner: nn.Module, samples: SampleSet, batch_size: int
+    sets: Sets,
+    source: PictureSource,
+    conditioner: nn.Module,
+    samples: SampleSet,
+    real: Callable[[], Float[Tensor, "k d"]],  # features of the validation pictures, computed where they are wanted
 ) -> dict[str, Any]:
     """``agreement_<extractor>``: the share of samples whose nearest training picture shows what was asked for.
 
-    ``real`` beside it is the same of validation pictures, which samples will hardly exceed; it is not there where no
-    training picture shows what they do, as with captions of one picture each. Nothing without conditions.
+    Beside it stands as ``real`` the same of validation pictures, which samples will hardly exceed; not where no training
+    picture shows what they do, as with captions of one picture each. Nothing without conditions.
     """
     training, validation = (source.split(name) for name in ("train", "validation"))
     own = PromptTable(validation)[range(len(validation))]
@@ -38,10 +42,9 @@ def of_conditions(
     right, n = named.agreement(sets.generated, asked)
     if not n:
         return {}
-    batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "features of real pictures")
-    real, m = named.agreement(features(sets.extractor, batches), beside)
+    right_of_real, m = named.agreement(real(), beside)
     metric = {"name": "agreement", "neighbours": 1}
-    beside_it = {"interval": list(wilson(right, n)), "judged": n, "real": real / m if m else None}
+    beside_it = {"interval": list(wilson(right, n)), "judged": n, "real": right_of_real / m if m else None}
     return {sets.title("agreement"): sets.number(right / n, metric, **beside_it)}
 
 

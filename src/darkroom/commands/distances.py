@@ -1,11 +1,12 @@
 """What a run draws, held against its training pictures; what its first stage reconstructs, against the originals."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from darkroom.commands.conditions import of_captions, of_conditions
 from darkroom.commands.console import console, progress
 from darkroom.commands.folders import warn_of_few
 from darkroom.commands.load import device
+from darkroom.commands.memorisation import of_copies
 from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.conditioning.text import captions_of
 from darkroom.conditioning.words import refuse_deaf
@@ -37,11 +39,18 @@ _FAMILIES = ("fd", "kid")  # unless others are asked for: neighbours want more s
 
 
 def distances(
-    run: Run, config: DictConfig, source: PictureSource, first_stage: FirstStage, generator: Generator | None
+    run: Run,
+    config: DictConfig,
+    source: PictureSource,
+    first_stage: FirstStage,
+    generator: Generator | None,
+    *,
+    sheet: Path,
 ) -> dict[str, Any]:
     """Every number by its name, with its protocol; none without a network, of the command line or of the run.
 
-    A distance of samples comes with that of the first stage's reconstructions by the same extractor.
+    A distance of samples comes with that of the first stage's reconstructions by the same extractor. Where copies of
+    the training are asked for, the closest pairs are written to ``sheet``.
     """
     extractor, clip_score = extractor_of(run, config, first_stage), clip_score_of(config, generator)
     lpips = None if config.get("perceptual") is None else build(config.perceptual)
@@ -54,8 +63,13 @@ def distances(
     if extractor is not None and config.n < 2:
         console.print(f"warning: n={config.n} samples have no distance", style="yellow", markup=False)
         extractor = None
+    if config.memorisation and extractor is None:
+        raise ValueError(
+            "memorisation: wants features; give extractor=NAME extractor.weights=FILE, and n of at least 2"
+        )
     if extractor is not None or clip_score is not None:
-        found |= of_samples(extractor, clip_score, source, generator, config)
+        copies = sheet if config.memorisation else None
+        found |= of_samples(extractor, clip_score, source, generator, config, copies)
     return found
 
 
@@ -117,10 +131,12 @@ def of_samples(
     source: PictureSource,
     generator: Generator,
     config: DictConfig,
+    sheet: Path | None = None,
 ) -> dict[str, Any]:
     """``n`` samples under conditions of the training against ``n_reference`` of its pictures, and their captions.
 
-    Where no judge reads pictures, also whether the samples show these conditions.
+    Where no judge reads pictures, also whether the samples show these conditions. With a ``sheet`` for the closest
+    pairs also whether they are copies.
     """
     training = source.split("train")
     asked = SampleSet(config.n, config.n_reference, config.seed)
@@ -139,8 +155,11 @@ def of_samples(
         protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
         sets = Sets(torch.cat(rows), reference, protocol, config.kid_size, extractor)
         found |= {name: number for family in _families(config) for name, number in FAMILIES[family](sets).items()}
+        real = functools.cache(lambda: of_validation(extractor, source, config.batch_size))
         if not isinstance(source, Judged):
-            found |= of_conditions(sets, source, generator.model.conditioner, asked, config.batch_size)
+            found |= of_conditions(sets, source, generator.model.conditioner, asked, real)
+        if sheet is not None:
+            found |= of_copies(sets, source, generator, asked, real(), sheet)
     if clip_score is not None:
         found |= of_captions(clip_score, torch.cat(scores), source, config.batch_size)
     return found
@@ -158,6 +177,13 @@ def reference_of(
     return kept_statistics(
         Path(config.cache), protocol, lambda: features(extractor, _followed(training, places, config.batch_size))
     )
+
+
+def of_validation(extractor: FeatureExtractor, source: PictureSource, batch_size: int) -> Float[Tensor, "k d"]:
+    """Features of the whole validation split."""
+    validation = source.split("validation")
+    batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "features of real pictures")
+    return features(extractor, batches)
 
 
 def _families(config: DictConfig) -> Sequence[str]:

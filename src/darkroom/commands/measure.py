@@ -15,6 +15,7 @@ from darkroom.commands.draw import configured, sampler_name
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.commands.pictures import pictures_of, reconstruct
+from darkroom.commands.tracking import track
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource, to_float
 from darkroom.data.latents import PromptTable
@@ -46,7 +47,7 @@ def measure(config: DictConfig) -> dict[str, Any]:
     averaged = run.config.callback.get("ema") is not None
     protocol |= {"validation_pictures": len(validation), "step": run.summary.get("step")}
     protocol |= {"weights": "EMA" if averaged else "of the last step"}
-    found = distances(run, config, source, first_stage, generator)
+    found = distances(run, config, source, first_stage, generator, sheet=out.with_name(f"{out.stem}_copies.png"))
     if isinstance(source, Judged):
         metrics |= judged_reality(source, lambda image: reconstruct(first_stage, image), config)
     if generator is not None:
@@ -62,6 +63,7 @@ def measure(config: DictConfig) -> dict[str, Any]:
     write_text(out, json.dumps(result, indent=2) + "\n")
     console.print(table(metrics, found, run, len(validation)))
     console.print(f"written to {out}", soft_wrap=True, markup=False)
+    track(run, metrics | {name: number["value"] for name, number in found.items()})
     return result
 
 

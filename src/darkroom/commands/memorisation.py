@@ -1,4 +1,6 @@
-"""``evaluate.py generated=DIR training=DIR held_out=DIR``: whether a generator copies what it was trained on."""
+"""Whether a generator copies what it was trained on: ``evaluate.py generated=DIR training=DIR held_out=DIR``, and
+``evaluate.py run=RUN memorisation=true``.
+"""
 
 import json
 import math
@@ -6,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from omegaconf import DictConfig
@@ -16,10 +19,15 @@ from darkroom.build import build
 from darkroom.commands.console import console
 from darkroom.commands.folders import features_of
 from darkroom.commands.load import device
+from darkroom.contracts import PictureSource
 from darkroom.data.decode import decode
 from darkroom.data.plain_folder import PlainFolder
 from darkroom.data.transforms import square
 from darkroom.files import write_text
+from darkroom.generation.generator import Generator, select
+from darkroom.generation.sample_set import SampleSet
+from darkroom.keys import Keys
+from darkroom.metrics.distances import Sets
 from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.metrics.memorisation import QUANTILE, Memorisation, Pair, memorisation, numbers
 from darkroom.metrics.reference import kept_statistics
@@ -53,6 +61,41 @@ def measure_memorisation(config: DictConfig) -> dict[str, Any]:
         _write(config, {name: {**number, "made": made} for name, number in result.items()}, pairs, names)
     warn_of_copies(found)
     return result
+
+
+def of_copies(
+    sets: Sets,
+    source: PictureSource,
+    generator: Generator,
+    samples: SampleSet,
+    held_out: Float[Tensor, "k d"],
+    sheet: Path,
+) -> dict[str, Any]:
+    """A run's samples held against the training pictures of ``sets``, on the scale of validation pictures.
+
+    The closest pairs, drawn again, are written to ``sheet``.
+    """
+    training, validation = source.split("train"), source.split("validation")
+    found = memorisation(sets.generated, sets.reference_features, held_out)
+    own = {"data": source.fingerprint, "split": "validation", "pictures": len(validation)}
+    protocol = {"extractor": sets.extractor.protocol, "training": samples.facts(source), "held_out": own}
+    pairs = found.closest(PAIRS)
+    rows, places = np.array([pair.generated for pair in pairs]), samples.reference(training)
+    start = samples.keys()
+    drawn = generator.pictures(select(samples.prompts(training), rows), Keys(start.words[rows], start.device)).cpu()
+    real = training.oriented([places[pair.training] for pair in pairs], mirrored=False)
+    save_pairs(sheet, _enlarged(drawn), _enlarged(real), pairs)
+    console.print(f"the closest pairs: {sheet}", soft_wrap=True, markup=False)
+    if found.n < len(training):
+        _warn(f"copies are looked for among {found.n} of {len(training)} training pictures; n_reference= says how many")
+    warn_of_copies(found)
+    return numbers(found, protocol)
+
+
+def _enlarged(pictures: UInt8[Tensor, "n 3 H W"]) -> UInt8[Tensor, "n 3 h w"]:
+    """By a whole factor, to what the sheet shows at least half of."""
+    factor = max(1, _SHOWN // pictures.shape[-1])
+    return pictures.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
 
 
 def save_pairs(

@@ -22,6 +22,7 @@ from darkroom.commands.judging import agreement, drawn
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.commands.measure import reads_text
 from darkroom.commands.plots import save_plots
+from darkroom.commands.tracking import track
 from darkroom.contracts import Judged, PictureSource
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
@@ -61,6 +62,7 @@ def sweep(config: DictConfig) -> dict[str, Any]:
     console.print(table(rows, f"{run.id}: {config.sweep.n} samples each, seed {config.seed}"))
     console.print(table([setting | again], f"the best by {metric}, on {config.n} samples of seed {seed}"))
     console.print(f"written to {out} and {out.with_suffix('.png')}", soft_wrap=True, markup=False)
+    track(run, {f"best_{name}": value for name, value in {**setting, **again}.items()})
     return result
 
 

@@ -115,6 +115,12 @@ class WandbRun(WandbLogger):
         self._record({name: [_image(array, text) for array, text in zip(arrays, texts, strict=True)]}, step)
 
     @rank_zero_only
+    def log_evaluation(self, values: Mapping[str, float]) -> None:
+        """What a run turned out to be worth: ``evaluation/<name>`` in its summary, beside what training left there."""
+        self._held = frozenset()  # nothing of the training is logged from here
+        self.experiment.summary.update({f"evaluation/{name}": value for name, value in values.items()})
+
+    @rank_zero_only
     def close(self) -> None:
         """Write what is left and end W&B's process; nothing can be logged afterwards."""
         if self._experiment is None:

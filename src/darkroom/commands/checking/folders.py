@@ -31,6 +31,8 @@ def distance_faults(composition: Composition) -> Iterator[str]:
         return
     if config.get("run") is not None:
         yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
+    if config.get("memorisation"):
+        yield "memorisation=true: is of a run's samples; of folders give generated=DIR training=DIR held_out=DIR"
     if not (config.get("generated") is None and config.get("statistics_out") is not None):  # which measures nothing
         yield from _folder("generated", config.get("generated"))
     reference = config.get("reference")

@@ -55,6 +55,7 @@ class Evaluate:
     reference: str | None
     training: str | None
     held_out: str | None
+    memorisation: bool
     compare: Sequence[str]
     probe: Sequence[str]
     statistics_out: str | None

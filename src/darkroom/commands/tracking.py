@@ -1,0 +1,20 @@
+"""What was measured of a run, into the Weights & Biases run that tracked its training."""
+
+from collections.abc import Mapping
+
+from darkroom.build import build
+from darkroom.commands.console import console
+from darkroom.runs.folder import Run
+from darkroom.runs.wandb_run import WandbRun, how_to_look
+
+
+def track(run: Run, values: Mapping[str, float]) -> None:
+    """``evaluation/<name>`` for each value; nothing where W&B did not track the training."""
+    nodes = [node for node in (run.config.get("logger") or {}).values() if node is not None]
+    if not (run.path / "wandb").is_dir():
+        return
+    for logger in (build(node)(run.path) for node in nodes if node["_target_"].endswith(f".{WandbRun.__name__}")):
+        logger.log_evaluation(values)
+        logger.close()
+        for line in how_to_look(run.path):
+            console.print(line, soft_wrap=True)
