@@ -17,19 +17,21 @@ class Falling(Tiny):
     """What is watched falls with every step; a validation at ``killed_at`` is the last thing that happens."""
 
     killed_at = -1
+    logs_at = range(100)
 
     def validation_step(self, *_):
         if self.global_step == self.killed_at:
             raise Killed
-        self.log("val/score", 1 / (1 + self.global_step), batch_size=4)
+        if self.global_step in self.logs_at:
+            self.log("val/score", 1 / (1 + self.global_step), batch_size=4)
 
 
 VALIDATED = {"limit_val_batches": 1, "val_check_interval": 3, "check_val_every_n_epoch": None}
 
 
-def fit(folder, steps, *, resume=None, killed_at=-1, accumulate=1, **settings):
+def fit(folder, steps, *, resume=None, killed_at=-1, logs_at=range(100), accumulate=1, **settings):
     module = Falling()
-    module.killed_at = killed_at
+    module.killed_at, module.logs_at = killed_at, logs_at
     options = {"enable_checkpointing": True, "accumulate_grad_batches": accumulate, **VALIDATED}
     options["val_check_interval"] *= accumulate
     data = loader(first=step_of(resume) * accumulate if resume else 0)
@@ -91,9 +93,17 @@ def test_the_best_by_validation_is_kept_beside_the_newest(tmp_path):
     assert step_of(run.latest()) == 13
 
 
-def test_a_metric_that_nobody_logs_is_named_with_those_that_are(tmp_path):
-    with pytest.raises(ValueError, match=r"monitor=val/psnr .* logged are \['train/loss', 'val/score'\]"):
-        fit(tmp_path, 3, monitor="val/psnr", every_n_steps=100)
+def test_a_metric_that_no_validation_logs_has_no_best_and_a_line_says_so(tmp_path, caplog):
+    fit(tmp_path, 3, monitor="val/psnr", every_n_steps=100)
+    assert Run(tmp_path).best_record is None
+    assert "callback.checkpoints.monitor=val/psnr: no validation logged it" in caplog.text
+
+
+def test_a_validation_that_does_not_measure_it_is_no_better_than_the_last_that_did(tmp_path):
+    """Lightning keeps the old value in between."""
+    fit(tmp_path, 13, logs_at={6, 9}, monitor="val/score", mode="min", every_n_steps=100)
+    assert step_of(Run(tmp_path).best()) == 9
+    assert steps_in(tmp_path) == [9, 13]
 
 
 def test_an_interval_of_zero_is_refused():

@@ -104,7 +104,7 @@ def test_samples_and_reference_are_what_their_numbers_say():
 
 def test_samples_are_held_against_their_captions_by_a_clip(tmp_path):
     _, _, weights = tiny_clip(tmp_path)
-    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", f"clip_score.pretrained={weights}"]
+    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", "clip_score.tag=null", f"clip_score.weights={weights}"]
     run = tiny.train(tmp_path / "run", tiny.DIFFUSION, *chosen, "max_steps=4")
     generator = load_generator(run, load_first_stage(run))
     prompts = SAMPLES.prompts(load_source(run.config).split("train"))
@@ -117,7 +117,7 @@ def test_samples_are_held_against_their_captions_by_a_clip(tmp_path):
 
 def test_a_clip_score_of_a_run_that_reads_no_captions_is_refused_before_anything_is_written(tmp_path):
     _, _, weights = tiny_clip(tmp_path)
-    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", f"clip_score.pretrained={weights}"]
+    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", "clip_score.tag=null", f"clip_score.weights={weights}"]
     with pytest.raises(ValueError, match="clip_score: this run reads no captions"):
         tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, "max_steps=4")
     assert not (tmp_path / "run").exists()

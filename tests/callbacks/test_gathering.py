@@ -40,12 +40,12 @@ def rows_of(index, width=2):
 
 
 def test_rows_come_in_the_order_of_their_index_however_they_were_dealt():
-    found = gathered(Beside(other([2, 3], 2, 3)), torch.tensor([4, 0, 1]), rows_of([4, 0, 1]))
+    found = gathered(Beside(other([2, 3], 2, 3)), torch.tensor([4, 0, 1]), rows_of([4, 0, 1]), 5)
     assert torch.equal(found, rows_of([0, 1, 2, 3, 4]))
 
 
 def test_a_process_with_fewer_rows_is_filled_up_on_the_way_alone():
-    found = gathered(Beside(other([0, 3, 2], 2, 3)), torch.tensor([1]), rows_of([1]))
+    found = gathered(Beside(other([0, 3, 2], 2, 3)), torch.tensor([1]), rows_of([1]), 4)
     assert torch.equal(found, rows_of([0, 1, 2, 3]))
 
 
@@ -53,5 +53,13 @@ def test_a_process_with_fewer_rows_is_filled_up_on_the_way_alone():
 def test_doubled_and_missing_rows_are_refused(theirs):
     with pytest.raises(ValueError, match="missing or came twice"):
         gathered(
-            Beside(other(theirs, 2, 2)), torch.tensor([0, 1]) if 3 in theirs else torch.tensor([3, 4]), rows_of([0, 1])
+            Beside(other(theirs, 2, 2)),
+            torch.tensor([0, 1]) if 3 in theirs else torch.tensor([3, 4]),
+            rows_of([0, 1]),
+            4,
         )
+
+
+def test_a_part_of_the_pictures_is_refused():
+    with pytest.raises(ValueError, match="of 5 pictures some are missing"):
+        gathered(Beside(other([0, 3, 2], 2, 3)), torch.tensor([1]), rows_of([1]), 5)

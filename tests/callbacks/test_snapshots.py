@@ -7,7 +7,7 @@ from stages import tiny
 
 from darkroom.callbacks.snapshots import Snapshots
 from darkroom.commands.load import load_first_stage, load_generator
-from darkroom.runs.posthoc import posthoc_weights
+from darkroom.runs.posthoc import posthoc_average
 from darkroom.runs.weights import trained_weights
 
 KEEPING = ["callback.snapshots.count=4", "callback.snapshots.every_n_steps=3", "callback.checkpoints.every_n_steps=5"]
@@ -30,7 +30,7 @@ def test_they_lie_evenly_over_the_training_and_the_last_at_its_end(run):
 
 def test_the_run_draws_with_a_width_that_it_did_not_keep(run):
     own = trained_weights(run.trained())
-    other = posthoc_weights(run, 0.15, 10)
+    other = posthoc_average(run, 0.15, 10).weights
     assert set(other) <= set(own)
     assert any(not torch.equal(own[name], other[name]) for name in other)
     generator = load_generator(run, load_first_stage(run), ema=0.15)
@@ -57,3 +57,20 @@ def test_none_is_kept_unless_asked_for(tmp_path):
 def test_numbers_that_say_nothing_are_refused(argument, value):
     with pytest.raises(ValueError, match=f"callback.snapshots.{argument}={value}"):
         Snapshots(**{argument: value})
+
+
+def test_a_resumed_run_cannot_begin_them(tmp_path):
+    part = tiny.train(tmp_path / "part", tiny.DIFFUSION, "max_steps=4")
+    with pytest.raises(ValueError, match=r"callback\.snapshots\.count=4: 4 steps of this run were trained without"):
+        tiny.train(part.path, tiny.DIFFUSION, *KEEPING, "max_steps=10")
+
+
+def test_an_autoencoder_keeps_none(tmp_path):
+    with pytest.raises(ValueError, match=r"callback\.snapshots\.count=4: is for a denoiser"):
+        tiny.train(tmp_path / "run", tiny.AUTOENCODER, *KEEPING, "max_steps=4")
+
+
+def test_accumulated_steps_are_counted_once(tmp_path):
+    accumulating = ["trainer.accumulate_grad_batches=2", "max_steps=10"]
+    run = tiny.train(tmp_path / "run", tiny.DIFFUSION, *KEEPING, *accumulating)
+    assert sorted(path.stem for path in run.snapshots.iterdir()) == ["00000003", "00000005", "00000008", "00000010"]

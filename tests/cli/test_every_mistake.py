@@ -193,6 +193,10 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("train", [*A, "stage.name=foo"], ["stage.name='foo'", "autoencoder"]),
     ("train", [*A, "packages=[nonexistent]"], ["packages=[nonexistent]", "no package"]),
     ("train", [*A, "trainer.devices=abc"], ["trainer.devices=abc", "number"]),
+    ("train", [*D, "clip_score=vit_b_32", "clip_score.weights=none"], ["clip_score.weights=none", "no such file"]),
+    ("train", [*A, "clip_score=vit_b_33"], ["clip_score=vit_b_33", "vit_b_32?"]),
+    ("evaluate", [*G, "memorisation=true"], ["memorisation=true", "training=DIR"]),
+    ("evaluate", [*G, "ema=wide"], ["ema='wide'", "float"]),
     ("train", [*A, "callback.ema={sigma_rell: 0.1}"], ["callback.ema", "sigma_rell", "sigma_rel?"]),
 ]  # fmt: skip
 
@@ -207,6 +211,7 @@ LATE: list[tuple[str, list[str], list[str]]] = [
     ("train", [*SMALL, "optimizer.betas=[0.9]"], ["optimizer", "settings"]),
     ("train", [*SMALL, "data.max_shapes=7"], ["data.max_shapes=7", "1..3"]),
     ("train", [*SMALL, "callback.ema.sigma_rel=0.5"], ["callback.ema.sigma_rel=0.5", "0.28"]),
+    ("train", [*SMALL, "callback.snapshots.count=-1"], ["callback.snapshots.count=-1", "at least 0"]),
     ("train", [*SMALL, "autoencoder.encoder.width=15"], ["width=15", "norm_groups=8"]),
     ("train", [*SMALL, "trainer.gradient_clip_val=1.0"], ["trainer.gradient_clip_val=1.0", "max_norm"]),
     ("train", [*SMALL, "callback.checkpoints.monitor=val/psrn"], ["monitor=val/psrn", "val/psnr?"]),

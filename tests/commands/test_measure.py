@@ -11,15 +11,19 @@ import torchvision
 from PIL import Image
 from safetensors.torch import save_file
 from tiny_clip import NAME, tiny_clip
-from trained import asked, autoencoder_run, diffusion_run
+from trained import CONF, asked, autoencoder_run, diffusion_run
 
 from darkroom.commands import measure as module
+from darkroom.commands.checking.check import check
 from darkroom.commands.compare import compare
-from darkroom.commands.load import load_source
+from darkroom.commands.load import load_first_stage, load_generator, load_source
 from darkroom.commands.measure import measure
 from darkroom.generation.generator import Generator
+from darkroom.generation.sample_set import SampleSet
 from darkroom.keys import keys
+from darkroom.metrics.clip_score import ClipScore
 from darkroom.runs.folder import Run
+from darkroom.runs.metrics_file import MetricsFile
 from darkroom.runs.wandb_run import WandbRun, offline_pieces
 
 BEFORE = "before"
@@ -95,17 +99,21 @@ def test_without_a_judge_the_nearest_training_picture_says_whether_a_class_was_d
 
 def test_samples_and_real_pictures_are_held_against_captions_by_a_clip(tmp_path):
     _, _, weights = tiny_clip(tmp_path)
-    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", f"clip_score.pretrained={weights}"]
+    chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", "clip_score.tag=null", f"clip_score.weights={weights}"]
     run = diffusion_run(tmp_path / "run")
     found = measured(run, *chosen, "n_reference=7", f"cache={tmp_path / 'features'}")["distances"]
     assert {"fd_pixels", "clip_score_vit_b_32"} <= set(found)
     score = found["clip_score_vit_b_32"]
-    assert 0 <= score["value"] <= 100
-    assert 0 <= score["real"] <= 100
+    prompts = SampleSet(5, 7).prompts(load_source(run.config).split("train"))
+    generator = load_generator(run, load_first_stage(run))
+    by = ClipScore(name="own", model=NAME, tag=None, weights=str(weights))
+    drawn = generator(prompts, SampleSet(5, 7).keys(), batch_size=2)
+    assert score["value"] == pytest.approx(by(drawn, prompts.caption).mean().item(), abs=1e-3)
+    validation = load_source(run.config).split("validation")
+    real = by([validation.oriented(range(6), mirrored=False)], validation.captions)
+    assert score["real"] == pytest.approx(real.mean().item())
     assert score["cut"] == 0
     assert score["protocol"]["m"] == 5
-    with pytest.raises(ValueError, match="clip_score: an autoencoder draws nothing"):
-        measured(autoencoder_run(tmp_path / "autoencoder"), *chosen)
     with pytest.raises(ValueError, match="clip_score: this run reads no captions"):
         measured(diffusion_run(tmp_path / "deaf", captions=None), *chosen)
 
@@ -122,7 +130,7 @@ def test_samples_are_looked_for_among_the_training_pictures(tmp_path, capsys):
     sheet = Image.open(run.path / "evaluation_copies.png")
     assert sheet.size[0] > 5 * 64
     assert "among 7 of " in " ".join(capsys.readouterr().out.split())
-    with pytest.raises(ValueError, match="6 pictures set no scale"):
+    with pytest.raises(ValueError, match="memorisation: 6 validation pictures set no scale"):
         measured(diffusion_run(tmp_path / "few"), *chosen)
 
 
@@ -141,12 +149,15 @@ def test_a_generator_that_answers_training_pictures_is_seen(tmp_path, monkeypatc
 
 def test_the_weights_and_biases_run_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
-    run = diffusion_run(tmp_path / "run")
+    run = diffusion_run(tmp_path / "run", "max_steps=1")
     result = measured(run, f"cache={tmp_path / 'features'}", "n_reference=7")
     assert not (run.path / "wandb").exists()  # the training was not tracked, and so is this not
     training = WandbRun(run.path)
     training.log_metrics({"val/loss": 1.0}, step=0)
     training.close()
+    metrics = MetricsFile(run.path)
+    metrics.log_metrics({"val/loss": 1.0}, step=0)
+    metrics.save()
     again = measured(run, f"cache={tmp_path / 'features'}", "n_reference=7")
     assert again["metrics"]["val_loss"] == result["metrics"]["val_loss"]
     _, piece = offline_pieces(run.path)
@@ -154,13 +165,28 @@ def test_the_weights_and_biases_run_is_told(tmp_path, monkeypatch):
     records = [json.loads(line) for line in subprocess.run(command, capture_output=True, text=True).stdout.splitlines()]
     told = json.dumps([each for each in records if each["type"] == "summary"])
     assert "evaluation/val_loss" in told
+    assert '"val/loss"' in told  # of the training, for a piece that is uploaded by itself
     assert "evaluation/fd_pixels" in told
     assert str(again["metrics"]["val_loss"])[:8] in told
 
 
-def test_an_average_of_another_width_wants_snapshots(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"ema=0\.05: .* kept no snapshots"):
-        measured(diffusion_run(tmp_path / "run"), "ema=0.05")
+def test_what_is_of_samples_or_of_snapshots_is_refused_by_runs_that_have_none(tmp_path):
+    autoencoder, denoiser = autoencoder_run(tmp_path / "autoencoder"), diffusion_run(tmp_path / "run")
+    asked_of = {
+        "ema=0.05": (denoiser, "ema=0.05: "),
+        "sweep.ema=[0.05]": (denoiser, "sweep.ema=0.05: "),
+        "memorisation=true": (autoencoder, "memorisation: "),
+        "clip_score=vit_b_32": (autoencoder, "clip_score: "),
+    }
+    for argument, (run, words) in asked_of.items():
+        (fault,) = check("evaluate", [f"run={run.path}", argument], CONF)
+        assert fault.startswith(words)
+        assert "kept no snapshots" in fault or "draws no samples" in fault
+    denoiser.snapshots.mkdir()
+    (denoiser.snapshots / "00000001.safetensors").touch()
+    assert check("evaluate", [f"run={denoiser.path}", "ema=0.05"], CONF) == []
+    (fault,) = check("evaluate", [f"run={denoiser.path}", "ema=0.5"], CONF)
+    assert fault == "ema=0.5: snapshots make widths from 0.02 to 0.25"
 
 
 def test_the_loss_is_a_mean_over_pictures_whatever_the_batch(tmp_path):

@@ -23,7 +23,7 @@ NOISE = KEYS.normal((2, 3))
 STOCHASTIC = [functools.partial(sample_ddim, eta=1.0), sample_ancestral, functools.partial(sample_edm, churn=2.0)]
 DETERMINISTIC = [sample_ddim, sample_euler, sample_heun, sample_edm]
 EVERY = STOCHASTIC + DETERMINISTIC
-by_name = {"ids": lambda f: getattr(f, "__name__", str(f)[27:60])}
+by_name = {"ids": lambda f: f.__name__ if hasattr(f, "__name__") else f"{f.func.__name__}-{f.keywords}"}
 
 
 @pytest.mark.parametrize("sampler", EVERY, **by_name)

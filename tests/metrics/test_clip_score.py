@@ -24,7 +24,7 @@ def whole(tmp_path_factory):
 
 
 def own(path):
-    return ClipScore(name="tiny", model=NAME, pretrained=str(path))
+    return ClipScore(name="tiny", model=NAME, tag=None, weights=str(path))
 
 
 def test_scores_are_those_of_open_clips_towers(whole):
@@ -35,7 +35,8 @@ def test_scores_are_those_of_open_clips_towers(whole):
         seen, read = model.encode_image(images).double(), model.encode_text(tokens).double()
     expected = 100 * torch.cosine_similarity(seen, read, dim=1).clamp(min=0)
     score = own(path)
-    torch.testing.assert_close(score([PICTURES], CAPTIONS), expected, rtol=1e-5, atol=1e-5)
+    expected[CAPTIONS.index("")] = torch.nan  # nothing was asked for
+    torch.testing.assert_close(score([PICTURES], CAPTIONS), expected, rtol=1e-5, atol=1e-5, equal_nan=True)
     assert (expected == 0).any()  # clamped, each for itself
     assert (expected > 0).any()
     assert score.name == "clip_score_tiny"
@@ -46,9 +47,9 @@ def test_scores_are_those_of_open_clips_towers(whole):
 def test_a_score_does_not_depend_on_what_comes_beside_it(whole):
     score = own(whole[2])
     together = score([PICTURES], CAPTIONS)
-    assert torch.equal(score(PICTURES.split(2), CAPTIONS), together)
     alone = torch.cat([score([PICTURES[i : i + 1]], CAPTIONS[i : i + 1]) for i in range(5)])
-    assert torch.equal(alone, together)
+    for each in (score(PICTURES.split(2), CAPTIONS), alone):
+        torch.testing.assert_close(each, together, rtol=0, atol=0, equal_nan=True)
 
 
 def test_the_layout_with_a_text_tower_of_its_own_is_read_too(whole, tmp_path):
@@ -56,7 +57,8 @@ def test_the_layout_with_a_text_tower_of_its_own_is_read_too(whole, tmp_path):
     text = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
     state = {f"text.{k}" if k.startswith(text) else k: v for k, v in load_file(path).items()}
     save_file(state, tmp_path / "custom.safetensors")
-    assert torch.equal(own(tmp_path / "custom.safetensors")([PICTURES], CAPTIONS), own(path)([PICTURES], CAPTIONS))
+    custom, plain = (own(each)([PICTURES], CAPTIONS) for each in (tmp_path / "custom.safetensors", path))
+    torch.testing.assert_close(custom, plain, rtol=0, atol=0, equal_nan=True)
 
 
 def test_pictures_without_a_caption_each_are_refused(whole):
@@ -64,17 +66,29 @@ def test_pictures_without_a_caption_each_are_refused(whole):
         own(whole[2])([PICTURES], CAPTIONS[:4])
 
 
+def test_the_tag_decides_activation_and_preparation_of_a_file_too(whole, monkeypatch):
+    plain = own(whole[2])([PICTURES], CAPTIONS)
+    known = {"quick_gelu": False, "mean": (0.5, 0.5, 0.5)}
+    monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: known)
+    tagged = ClipScore(name="tiny", model=NAME, tag="other", weights=str(whole[2]))
+    assert (tagged.protocol["tag"], tagged.protocol["mean"]) == ("other", [0.5] * 3)
+    assert not torch.equal(tagged([PICTURES], CAPTIONS)[:3], plain[:3])
+
+
 @pytest.mark.parametrize(
-    ("model", "pretrained", "words"),
+    ("model", "tag", "weights", "words"),
     [
-        (NAME, "none.safetensors", r"clip_score\.pretrained=none\.safetensors is neither a tag"),
-        ("no-such-model", "openai", r"clip_score\.model=no-such-model is not one of open_clip's"),
-        ("ViT-B-32", "{tiny}", r"clip_score\.pretrained=.*: has (no|another shape of) .*another network"),
+        (NAME, None, "none.safetensors", r"clip_score\.weights=none\.safetensors: there is no such file"),
+        (NAME, None, None, r"neither clip_score\.tag nor clip_score\.weights"),
+        (NAME, "openai", "{tiny}", r"clip_score\.tag=openai: open_clip has no such weights of darkroom-tiny-clip"),
+        ("ViT-B-32", "openai", None, r"clip_score\.tag=openai: .* not in .*fetched.*: clip_score\.weights=PATH"),
+        ("no-such-model", "openai", None, r"clip_score\.model=no-such-model is not one of open_clip's"),
+        ("ViT-B-32", "openai", "{tiny}", r"clip_score\.weights=.*: has (no|another shape of) .*another network"),
     ],
 )
-def test_what_cannot_be_loaded_is_told_in_a_line(whole, model, pretrained, words):
+def test_what_cannot_be_loaded_is_told_in_a_line(whole, model, tag, weights, words):
     with pytest.raises((ValueError, FileNotFoundError), match=words) as told:
-        ClipScore(name="x", model=model, pretrained=pretrained.format(tiny=whole[2]))
+        ClipScore(name="x", model=model, tag=tag, weights=weights and weights.format(tiny=whole[2]))
     assert "\n" not in str(told.value)
 
 

@@ -62,7 +62,10 @@ def test_errors_stand_beside_the_numbers_where_they_are_wanted_and_known():
     assert whole["fd_x"]["sd"] == pytest.approx(0.19887, abs=1e-4)
     assert all(whole[name]["sd"] > 0 for name in ("kid_x", "cmmd_x"))
     assert not any("sd" in number for number in found("fd", "kid", "cmmd", errors=False).values())
-    assert "sd" not in found("fd", generated=GENERATED[:60])["fd_x"]  # fewer than features
+    assert whole["fd_x"]["sd_by"] == "first order"
+    few = found("fd", generated=GENERATED[:60])["fd_x"]  # fewer than features
+    assert few["sd"] > whole["fd_x"]["sd"]
+    assert few["sd_by"] == "bootstrap of 200"
 
 
 def test_the_error_of_a_kernel_distance_is_that_over_fresh_samples_of_both_sets():
@@ -71,6 +74,11 @@ def test_the_error_of_a_kernel_distance_is_that_over_fresh_samples_of_both_sets(
     own = [found("cmmd", generated=x, reference=y)["cmmd_x"] for x, y in pairs]
     spread = torch.tensor([number["value"] for number in own]).std()
     assert sum(number["sd"] for number in own) / len(own) == pytest.approx(float(spread), rel=0.5)
+
+
+def test_single_pictures_have_no_cmmd():
+    with pytest.raises(ValueError, match="cmmd: sets of 1 and 2000 pictures have no distance"):
+        found("cmmd", generated=GENERATED[:1])
 
 
 def test_shares_have_wilsons_interval():

@@ -6,7 +6,7 @@ from references import GENERATED, REFERENCE, feat
 
 from darkroom.keys import keys
 from darkroom.metrics.frechet import frechet_distance
-from darkroom.metrics.frechet_error import frechet_sd
+from darkroom.metrics.frechet_error import bootstrap_sd, frechet_sd
 from darkroom.metrics.moments import moments
 
 KNOWN = moments(REFERENCE)
@@ -43,6 +43,13 @@ def test_with_hardly_more_samples_than_features_it_still_is_that_of_fresh_sample
 def test_a_reference_of_few_directions_has_one_and_too_few_samples_have_none():
     assert sd(GENERATED, moments(REFERENCE[:50])) > 0
     assert sd(GENERATED[:64], KNOWN) is None
+
+
+def test_of_fewer_samples_the_bootstrap_is_that_of_whole_distances():
+    few = GENERATED[:40]
+    draws = keys(seed=0, purpose="bootstrap", places=range(25)).integers(40, (40,))
+    values = torch.tensor([frechet_distance(moments(few[rows]), KNOWN) for rows in draws])
+    assert bootstrap_sd(few, KNOWN, draws=25) == pytest.approx(values.std().item(), rel=1e-6)
 
 
 def test_a_feature_that_never_changes_changes_nothing():

@@ -19,6 +19,7 @@ def test_what_no_real_picture_shows_is_not_counted():
     drawn = torch.tensor([[0.1, 0.0], [0.9, 0.1]])
     assert CORNERS.agreement(drawn, ["bird", "dog"]) == (1, 1)
     assert CORNERS.agreement(drawn, ["bird", "fish"]) == (0, 0)
+    assert Named(CORNERS.features, ["", "", "cat"]).agreement(drawn, ["", ""]) == (0, 0)
 
 
 def test_features_that_are_no_numbers_are_refused_even_where_they_would_not_count():

@@ -7,15 +7,16 @@ from scipy.integrate import quad
 
 from darkroom.runs.folder import Run
 from darkroom.runs.posthoc import (
-    WIDTHS,
     Profile,
     coefficients,
+    distance,
     inner_product,
-    posthoc_weights,
+    posthoc_average,
     snapshots,
     write_snapshot,
 )
 from darkroom.runs.power_average import PowerAverage, power_exponent
+from darkroom.runs.widths import WIDTHS
 
 STEPS, COUNT = 2000, 20
 
@@ -44,6 +45,8 @@ def test_the_profile_is_met_as_recipes_6_says(width, bound):
     wanted = np.array([profile(2000, power_exponent(width))(t) for t in steps])
     assert np.abs(made - wanted).sum() < bound
     assert shares.sum() == pytest.approx(1)
+    off = np.sqrt(((made - wanted) ** 2).sum() / (wanted**2).sum())
+    assert distance(held, shares, Profile(2000, power_exponent(width))) == pytest.approx(off, rel=0.02, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def test_an_average_of_another_width_is_what_training_with_it_would_have_kept(ru
     power = power_exponent(width) + 1
     edges = (torch.arange(STEPS + 1, dtype=torch.float64) / STEPS) ** power
     expected = (edges.diff()[:, None] * walk).sum(dim=0)
-    made = posthoc_weights(run, width, STEPS)["layer.weight"]
+    made = posthoc_average(run, width, STEPS).weights["layer.weight"]
     assert made.dtype == torch.float32
     torch.testing.assert_close(made.double(), expected, rtol=0, atol=0.01 * walk.std().item())
 
@@ -80,12 +83,15 @@ def test_an_earlier_step_takes_the_snapshots_up_to_it(run):
     edges = (torch.arange(401, dtype=torch.float64) / 400) ** power
     expected = (edges.diff()[:, None] * walk[:400]).sum(dim=0)
     torch.testing.assert_close(
-        posthoc_weights(run, 0.1, 450)["layer.weight"].double(), expected, rtol=0, atol=0.01 * walk.std().item()
+        posthoc_average(run, 0.1, 450).weights["layer.weight"].double(), expected, rtol=0, atol=0.01 * walk.std().item()
     )
 
 
 def test_what_snapshots_cannot_make_is_told(run, tmp_path):
     with pytest.raises(ValueError, match=r"ema=0\.4.* from 0\.02 to 0\.25"):
-        posthoc_weights(run[0], 0.4, STEPS)
+        posthoc_average(run[0], 0.4, STEPS)
+    with pytest.raises(ValueError, match=r"ema=0\.02: 1 snapshots make no average of that width"):
+        posthoc_average(run[0], 0.02, 100)
+    assert posthoc_average(run[0], 0.02, STEPS).distance < 0.25
     with pytest.raises(FileNotFoundError, match=r"ema=0\.1: .* kept no snapshots.*callback\.snapshots\.count=20"):
-        posthoc_weights(Run(tmp_path), 0.1, STEPS)
+        posthoc_average(Run(tmp_path), 0.1, STEPS)

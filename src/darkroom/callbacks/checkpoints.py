@@ -3,6 +3,7 @@
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
 
+import logging
 import math
 from collections.abc import Collection
 from pathlib import Path
@@ -13,6 +14,8 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from darkroom.runs.checkpoint import checkpoint_path, whole_checkpoints
 from darkroom.runs.folder import Run
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -34,7 +37,7 @@ class Checkpoints(Checkpoint):
         self,
         every_n_steps: int = 1000,
         keep: int = 2,  # newest; two, so that one is whole while the other is written
-        monitor: str | None = None,  # a metric that is logged by each validation; None: the newest is the best
+        monitor: str | None = None,  # a metric that validations log; one that does not is passed over. None: no best
         mode: Literal["min", "max"] = "max",
     ) -> None:
         for name, value in {"every_n_steps": every_n_steps, "keep": keep}.items():
@@ -54,17 +57,16 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.monitor is None or trainer.sanity_checking:
+        if self.monitor not in trainer.callback_metrics or trainer.sanity_checking:
             return
-        if self.monitor not in trainer.callback_metrics:
-            known = sorted(trainer.callback_metrics)
-            raise ValueError(f"monitor={self.monitor} of the callback Checkpoints is not logged; logged are {known}")
-        value = trainer.callback_metrics[self.monitor].item()
+        value = trainer.callback_metrics[self.monitor].item()  # an earlier one's where this one has none: no better
         if trainer.strategy.broadcast(self._is_better(trainer, value)):  # of rank 0: all save, or none
             self._best = value
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.save(trainer)
+        if self.monitor is not None and trainer.is_global_zero and _run(trainer).best_record is None:
+            _log.warning("callback.checkpoints.monitor=%s: no validation logged it, so there is no best", self.monitor)
 
     def save(self, trainer: Trainer) -> None:
         """Saves the present step, on all processes, unless it is saved; to be called between two steps."""

@@ -3,6 +3,7 @@
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from darkroom.callbacks.gathering import gathered
 from darkroom.callbacks.samples import Generates
 from darkroom.conditioning.words import heard
 from darkroom.contracts import Judged, PictureSource, Prompts
-from darkroom.generation.generator import select
+from darkroom.generation.generator import NotFinite, select
 from darkroom.generation.sample_set import SampleSet, dealt
 from darkroom.metrics.agreement import JudgeAgreement
-from darkroom.metrics.clip_score import ClipScore
+from darkroom.metrics.clip_score import ClipScore, told
 from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.moments import moments
@@ -28,6 +29,8 @@ from darkroom.metrics.nearest_agreement import Named
 from darkroom.metrics.reference import kept_file
 from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
 from darkroom.metrics.titles import title
+
+_log = logging.getLogger(__name__)
 
 # families whose numbers are not named after the extractor
 _PARTS = {"precision_recall": ["precision", "recall"], "density_coverage": ["density", "coverage"]}
@@ -47,7 +50,7 @@ class Distribution(Callback):
         clip_score: of samples and their captions, logged under its name; None for none.
         n, n_reference: samples, and training pictures that they are held against.
         metrics: families of ``darkroom.metrics.distances``.
-        kid_size: pictures in each of KID's subsets.
+        kid_size: pictures in each of KID's subsets, or as many as there are.
         batch_size: samples drawn at once on a process.
         cache: where the statistics of the training pictures are kept.
         every_n_validations: validations from one measurement to the next; the last step is always measured.
@@ -115,10 +118,12 @@ class Distribution(Callback):
     def _measured(self, trainer: Trainer, pl_module: Any, source: PictureSource) -> dict[str, float]:
         prompts = self._set.prompts(source.split("train"))
         index, pictures = self._drawn(trainer, pl_module, prompts)
+        if pictures is None:
+            return {}
         values: dict[str, float] = {}
         if self._extractor is not None:
             rows = features(self._extractor.to(pl_module.device), pictures.split(self._batch_size))
-            drawn = gathered(trainer, index, rows)
+            drawn = gathered(trainer, index, rows, self._set.n)
             values |= self._distances(trainer, source, drawn)
             if not isinstance(source, Judged):
                 values |= self._agreement(pl_module, source, prompts, drawn)
@@ -126,37 +131,47 @@ class Distribution(Callback):
             return values
         asked = [prompts.caption[i] for i in index.tolist()]
         if self._clip_score is not None:
-            scores = self._clip_score.to(pl_module.device)([pictures], asked)
-            values[self._clip_score.name] = gathered(trainer, index, scores[:, None]).mean().item()
+            scores = self._clip_score.to(pl_module.device)(pictures.split(self._batch_size), asked)
+            values[self._clip_score.name] = (
+                told(gathered(trainer, index, scores[:, None], self._set.n).flatten()).mean().item()
+            )
         if isinstance(source, Judged):
-            values["prompt_accuracy"] = _agreement(source, gathered(trainer, index, _verdicts(source, pictures, asked)))
+            verdicts = gathered(trainer, index, _verdicts(source, pictures, asked), self._set.n)
+            values["prompt_accuracy"] = _agreement(source, verdicts)
         return values
 
     def _drawn(
         self, trainer: Trainer, pl_module: Generates, prompts: Prompts
-    ) -> tuple[Int64[Tensor, " k"], UInt8[Tensor, "k 3 H W"]]:
-        """This process's share of the samples with their numbers."""
+    ) -> tuple[Int64[Tensor, " k"], UInt8[Tensor, "k 3 H W"] | None]:
+        """This process's share of the samples with their numbers; None on all where one of them is no picture."""
         generator, keys = pl_module.generator(), self._set.keys()
-        index: list[int] = []
+        spans = self._dealt(trainer, self._set.n)
         pictures: list[Tensor] = []
-        for span in self._dealt(trainer, self._set.n):
-            rows = slice(span.start, span.stop)
-            asked = select(prompts, rows).to(trainer.strategy.root_device)
-            pictures.append(generator.pictures(asked, keys[rows]).cpu())
-            index.extend(span)
-        return torch.tensor(index), torch.cat(pictures)
+        try:
+            for span in spans:
+                rows = slice(span.start, span.stop)
+                asked = select(prompts, rows).to(trainer.strategy.root_device)
+                pictures.append(generator.pictures(asked, keys[rows]).cpu())
+        except NotFinite as error:
+            _log.warning("step %d: nothing is measured, %s", trainer.global_step, error)
+            pictures = []
+        index = torch.tensor([i for span in spans for i in span])
+        whole = trainer.strategy.reduce_boolean_decision(bool(pictures), all=True)
+        return index, torch.cat(pictures) if whole else None
 
     def _distances(self, trainer: Trainer, source: PictureSource, drawn: Float[Tensor, "n d"]) -> dict[str, float]:
         if self._reference is None:
             self._reference = self._statistics(trainer, source)
         assert self._extractor is not None
-        sets = Sets(drawn, self._reference, self._protocol(source), self._kid_size, self._extractor, errors=False)
+        size = min(self._kid_size, len(drawn), self._reference.moments.n or self._kid_size)
+        sets = Sets(drawn, self._reference, self._protocol(source), size, self._extractor, errors=False)
         found = {name: number for family in self._families for name, number in FAMILIES[family](sets).items()}
         return {name: number["value"] for name, number in found.items()}
 
     def _agreement(
         self, pl_module: Generates, source: PictureSource, prompts: Prompts, drawn: Float[Tensor, "n d"]
     ) -> dict[str, float]:
+        """Nothing where the reference shows what fewer than half of the samples were asked for: too few to tell."""
         conditioner, training = pl_module.generator().model.conditioner, source.split("train")
         asked, shown = (heard(conditioner, each) for each in (prompts, self._set.reference_prompts(training)))
         if asked is None or shown is None:
@@ -165,7 +180,7 @@ class Distribution(Callback):
         assert self._reference is not None
         assert self._reference.features is not None
         right, n = Named(self._reference.features, shown).agreement(drawn, asked)
-        return {title("agreement", self._extractor): right / n} if n else {}
+        return {title("agreement", self._extractor): right / n} if n >= len(asked) / 2 else {}
 
     def _statistics(self, trainer: Trainer, source: PictureSource) -> Statistics:
         """Of the training pictures: kept ones, else computed by all processes together."""
@@ -179,7 +194,7 @@ class Distribution(Callback):
         spans = self._dealt(trainer, len(places))
         batches = (pictures.oriented([places[i] for i in span], mirrored=False) for span in spans)
         rows = features(self._extractor, batches)
-        whole = gathered(trainer, torch.tensor([i for span in spans for i in span]), rows)
+        whole = gathered(trainer, torch.tensor([i for span in spans for i in span]), rows, len(places))
         statistics = Statistics(moments(whole), protocol, whole)
         if trainer.is_global_zero:
             write_statistics(path, statistics)

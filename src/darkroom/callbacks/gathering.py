@@ -6,7 +6,9 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 
-def gathered(trainer: Trainer, index: Int64[Tensor, " k"], rows: Shaped[Tensor, "k d"]) -> Shaped[Tensor, "n d"]:
+def gathered(
+    trainer: Trainer, index: Int64[Tensor, " k"], rows: Shaped[Tensor, "k d"], n: int
+) -> Shaped[Tensor, "n d"]:
     """The rows of every process in the order of their index, on the CPU; to be called by all of them.
 
     Processes may have different numbers of rows: they are filled up on the way. Raises ValueError where the indices are
@@ -18,8 +20,8 @@ def gathered(trainer: Trainer, index: Int64[Tensor, " k"], rows: Shaped[Tensor, 
     there = indices >= 0
     order = indices[there].argsort()
     found = indices[there][order]
-    if not torch.equal(found, torch.arange(len(found))):
-        raise ValueError(f"of {len(found)} pictures some are missing or came twice, so that no number is of all")
+    if not torch.equal(found, torch.arange(n)):
+        raise ValueError(f"of {n} pictures some are missing or came twice, so that no number is of all")
     return values[there][order]
 
 

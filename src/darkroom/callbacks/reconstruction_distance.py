@@ -44,7 +44,9 @@ class ReconstructionDistance(Callback):
         self._cost.start()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._measures = self._extractor is not None and not trainer.sanity_checking and self._cost.allows(trainer)
+        whole = trainer.limit_val_batches == 1.0  # a part would have another distance
+        wanted = self._extractor is not None and not trainer.sanity_checking and whole
+        self._measures = wanted and self._cost.allows(trainer)
         self._index, self._rows = [], []
 
     def on_validation_batch_end(
@@ -69,7 +71,8 @@ class ReconstructionDistance(Callback):
             return
         assert self._extractor is not None
         with self._cost.counted():
-            rows = gathered(trainer, torch.cat(self._index), torch.cat(self._rows))
+            n = len(trainer.datamodule.validation)  # type: ignore[attr-defined]
+            rows = gathered(trainer, torch.cat(self._index), torch.cat(self._rows), n)
             real, again = (moments(each) for each in rows.chunk(2, dim=1))
             value = max(0.0, frechet_distance(again, real))
         shared = trainer.world_size > 1  # all processes have the same, but Lightning would warn

@@ -1,5 +1,6 @@
 """Samples while the denoiser trains: always the same prompts and the same keys, so that a series can be compared."""
 
+import logging
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -7,9 +8,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from darkroom.conditioning.words import class_names, in_words
 from darkroom.contracts import Prompts
-from darkroom.generation.generator import Generator
+from darkroom.generation.generator import Generator, NotFinite
 from darkroom.keys import keys
 from darkroom.runs.pictures import log_pictures
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -35,5 +38,9 @@ class Samples(Callback):
         places = range(min(self._n, len(validation)))  # not the prompts' length: data without conditions has none
         prompts: Prompts = validation.prompts[places].to(pl_module.device)
         start = keys(seed=self._seed, purpose="sample", places=places)
-        pictures = torch.cat(list(pl_module.generator()(prompts, start, batch_size=self._n)))
+        try:
+            pictures = torch.cat(list(pl_module.generator()(prompts, start, batch_size=self._n)))
+        except NotFinite as error:
+            _log.warning("step %d: there are no samples, %s", trainer.global_step, error)
+            return
         log_pictures(trainer, "samples", pictures, in_words(prompts, class_names(pl_module)), trainer.global_step)

@@ -8,16 +8,21 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from darkroom.callbacks.ema import learning, model_of
-from darkroom.runs.posthoc import WIDTHS, write_snapshot
+from darkroom.callbacks.samples import Generates
+from darkroom.runs.posthoc import write_snapshot
 from darkroom.runs.power_average import PowerAverage
 from darkroom.runs.trainer import run_of
+from darkroom.runs.widths import WIDTHS
 
 
 class Snapshots(Callback):
     """Keeps ``count`` snapshots of two averages in the run's ``ema/``, evenly over the training, the last at its end.
 
     ``sample.py ema=0.07`` and ``evaluate.py ema=0.07`` or ``sweep.ema=[0.03,0.05,0.1]`` draw with an average of another
-    width made of them (:mod:`darkroom.runs.posthoc`). Twice the network's size each.
+    width made of them (:mod:`darkroom.runs.posthoc`).
+
+    The averages lie beside the weights and in every checkpoint, two more sizes of the network; each file is two more.
+    A resumed run goes on with them, and cannot begin them.
 
     Args:
         count: 0 keeps none; 20 make widths from 0.03 to 0.2 of the training to within 3 % of their profiles.
@@ -35,9 +40,22 @@ class Snapshots(Callback):
         self._averages = [PowerAverage(width) for width in WIDTHS]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._count:
-            for average in self._averages:
-                average.start(learning(model_of(pl_module)))
+        """Raises ValueError for a stage that draws no pictures: an autoencoder ends with the artifact of its EMA."""
+        if not self._count:
+            return
+        if not isinstance(pl_module, Generates):
+            raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
+        for average in self._averages:
+            average.start(learning(model_of(pl_module)))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises ValueError where a resumed run has steps that the averages have not seen."""
+        seen = self._averages[0].step
+        if self._count and trainer.global_step >= seen + self._every:
+            raise ValueError(
+                f"callback.snapshots.count={self._count}: {trainer.global_step - seen} steps of this run were trained "
+                "without these averages; leave it out, or begin a new run"
+            )
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

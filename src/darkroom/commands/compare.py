@@ -16,10 +16,12 @@ _DECIDES = ("data", "validation_pictures", "n", "seed")
 
 
 class Number(NamedTuple):
-    """A value and the record that decides whether another may stand beside it."""
+    """A value, the record that decides whether another may stand beside it, and what explains a difference."""
 
     value: float
     protocol: Mapping[str, Any]
+    sd: float | None
+    made: Mapping[str, Any]
 
 
 def compare(paths: Sequence[str]) -> int:
@@ -38,6 +40,9 @@ def compare(paths: Sequence[str]) -> int:
         alike += [] if found else [name]
     if alike:
         console.print(_table(alike, first, second, paths))
+        made = dict.fromkeys(line for name in alike for line in differences(first[name].made, second[name].made))
+        for line in made:
+            console.print(f"made differently: {line}", markup=False, soft_wrap=True)
     return report(faults) if faults else 0
 
 
@@ -47,7 +52,8 @@ def numbers(path: Path) -> dict[str, Number]:
         found = json.loads(path.read_text(encoding="utf-8"))
         if "metrics" in found:
             record = {key: found["protocol"][key] for key in _DECIDES if key in found["protocol"]}
-            plain = {name: Number(float(value), record) for name, value in found["metrics"].items()}
+            rest = {key: value for key, value in found["protocol"].items() if key not in record}
+            plain = {name: Number(float(value), record, None, rest) for name, value in found["metrics"].items()}
             return plain | _with_protocols(found.get("distances", {}))
         return _with_protocols(found)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -55,14 +61,18 @@ def numbers(path: Path) -> dict[str, Number]:
 
 
 def _with_protocols(found: Mapping[str, Any]) -> dict[str, Number]:
-    return {name: Number(float(each["value"]), each["protocol"]) for name, each in found.items()}
+    return {
+        name: Number(float(each["value"]), each["protocol"], each.get("sd"), each.get("made", {}))
+        for name, each in found.items()
+    }
 
 
 def _table(
     names: Sequence[str], first: Mapping[str, Number], second: Mapping[str, Number], paths: Sequence[str]
 ) -> Table:
-    shown = Table("metric", *paths, "difference", box=None, title_justify="left")
+    shown = Table("metric", *paths, "difference", "its sd", box=None, title_justify="left")
     for name in names:
-        a, b = first[name].value, second[name].value
-        shown.add_row(name, f"{a:.6g}", f"{b:.6g}", f"{b - a:+.3g}")
+        a, b = first[name], second[name]
+        sd = "" if a.sd is None or b.sd is None else f"{(a.sd**2 + b.sd**2) ** 0.5:.2g}"
+        shown.add_row(name, f"{a.value:.6g}", f"{b.value:.6g}", f"{b.value - a.value:+.3g}", sd)
     return shown

@@ -14,7 +14,7 @@ from darkroom.contracts import PictureSource
 from darkroom.data.prompts import PromptTable
 from darkroom.generation.sample_set import SampleSet
 from darkroom.metrics.agreement import wilson
-from darkroom.metrics.clip_score import ClipScore
+from darkroom.metrics.clip_score import ClipScore, told
 from darkroom.metrics.distances import Sets
 from darkroom.metrics.nearest_agreement import Named
 from darkroom.metrics.protocol import measured
@@ -25,12 +25,12 @@ def of_conditions(
     source: PictureSource,
     conditioner: nn.Module,
     samples: SampleSet,
-    real: Callable[[], Float[Tensor, "k d"]],  # features of the validation pictures, computed where they are wanted
+    real: Callable[[], Float[Tensor, "k d"]] | None,  # features of the validation pictures, computed where wanted
 ) -> dict[str, Any]:
     """``agreement_<extractor>``: the share of samples whose nearest training picture shows what was asked for.
 
-    Beside it stands as ``real`` the same of validation pictures, which samples will hardly exceed; not where no training
-    picture shows what they do, as with captions of one picture each. Nothing without conditions.
+    Beside it stands as ``real`` the same of validation pictures, which samples will hardly exceed; not where no
+    training picture shows what they do, as with captions of one picture each. Nothing without conditions.
     """
     training, validation = (source.split(name) for name in ("train", "validation"))
     own = PromptTable(validation)[range(len(validation))]
@@ -42,23 +42,27 @@ def of_conditions(
     right, n = named.agreement(sets.generated, asked)
     if not n:
         return {}
-    right_of_real, m = named.agreement(real(), beside)
+    right_of_real, m = named.agreement(real(), beside) if real is not None else (0, 0)
     metric = {"name": "agreement", "neighbours": 1}
     beside_it = {"interval": list(wilson(right, n)), "judged": n, "real": right_of_real / m if m else None}
     return {sets.title("agreement"): sets.number(right / n, metric, **beside_it)}
 
 
 def of_captions(
-    clip_score: ClipScore, scores: Float[Tensor, " n"], source: PictureSource, batch_size: int
+    clip_score: ClipScore, scores: Float[Tensor, " n"], source: PictureSource, batch_size: int | None
 ) -> dict[str, Any]:
     """``clip_score_<model>``: the mean over samples with its standard error, and ``real``, that of validation pictures.
 
-    ``cut`` tells how many captions of the training are longer than the model reads.
+    ``cut`` tells how many captions of the training are longer than the model reads. Without a ``batch_size`` real
+    pictures are not looked at.
     """
     training, validation = (source.split(name) for name in ("train", "validation"))
-    captions = captions_of(PromptTable(validation)[range(len(validation))])
-    batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "scoring real pictures")
-    real = clip_score(batches, captions).mean().item()
+    scores = told(scores)
+    real = None
+    if batch_size is not None:
+        captions = captions_of(PromptTable(validation)[range(len(validation))])
+        batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "scoring real pictures")
+        real = told(clip_score(batches, captions)).mean().item()
     facts = {"data": source.fingerprint, "prompts": "of the training, as often as they occur", "m": len(scores)}
     sd = scores.std().item() / len(scores) ** 0.5 if len(scores) > 1 else None
     beside = {"real": real, "cut": len(clip_score.truncated(training.captions or ()))}

@@ -28,6 +28,7 @@ from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.frechet import frechet_distance
 from darkroom.metrics.latent_features import LatentFeatures
 from darkroom.metrics.lpips import LPIPS, MeanLPIPS
+from darkroom.metrics.memorisation import LEAST
 from darkroom.metrics.moments import moments
 from darkroom.metrics.protocol import measured
 from darkroom.metrics.reference import kept_statistics
@@ -53,6 +54,8 @@ def distances(
     the training are asked for, the closest pairs are written to ``sheet``.
     """
     extractor, clip_score = extractor_of(run, config, first_stage), clip_score_of(config, generator)
+    if config.memorisation:
+        refuse_unscaled(extractor, source, config.n)
     lpips = None if config.get("perceptual") is None else build(config.perceptual)
     found: dict[str, Any] = {}
     if first_stage.spec.factor > 1:
@@ -63,14 +66,20 @@ def distances(
     if extractor is not None and config.n < 2:
         console.print(f"warning: n={config.n} samples have no distance", style="yellow", markup=False)
         extractor = None
-    if config.memorisation and extractor is None:
+    if extractor is not None or clip_score is not None:
+        copies = sheet if config.memorisation else None
+        found |= of_samples(extractor, clip_score, source, generator, config, sheet=copies)
+    return found
+
+
+def refuse_unscaled(extractor: FeatureExtractor | None, source: PictureSource, n: int) -> None:
+    """Raises ValueError, before anything is drawn, where nothing could be told of copies."""
+    if extractor is None or n < 2:
         raise ValueError(
             "memorisation: wants features; give extractor=NAME extractor.weights=FILE, and n of at least 2"
         )
-    if extractor is not None or clip_score is not None:
-        copies = sheet if config.memorisation else None
-        found |= of_samples(extractor, clip_score, source, generator, config, copies)
-    return found
+    if (size := len(source.split("validation"))) < LEAST:
+        raise ValueError(f"memorisation: {size} validation pictures set no scale; it wants {LEAST} or more")
 
 
 def extractor_of(run: Run, config: DictConfig, first_stage: FirstStage) -> FeatureExtractor | None:
@@ -131,12 +140,14 @@ def of_samples(
     source: PictureSource,
     generator: Generator,
     config: DictConfig,
+    *,
     sheet: Path | None = None,
+    beside_real: bool = True,
 ) -> dict[str, Any]:
     """``n`` samples under conditions of the training against ``n_reference`` of its pictures, and their captions.
 
     Where no judge reads pictures, also whether the samples show these conditions. With a ``sheet`` for the closest
-    pairs also whether they are copies.
+    pairs also whether they are copies. ``beside_real``: with what real pictures reach, where that says something.
     """
     training = source.split("train")
     asked = SampleSet(config.n, config.n_reference, config.seed)
@@ -155,13 +166,14 @@ def of_samples(
         protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
         sets = Sets(torch.cat(rows), reference, protocol, config.kid_size, extractor)
         found |= {name: number for family in _families(config) for name, number in FAMILIES[family](sets).items()}
-        real = functools.cache(lambda: of_validation(extractor, source, config.batch_size))
+        real = functools.cache(lambda: of_validation(extractor, source, config))
         if not isinstance(source, Judged):
-            found |= of_conditions(sets, source, generator.model.conditioner, asked, real)
+            found |= of_conditions(sets, source, generator.model.conditioner, asked, real if beside_real else None)
         if sheet is not None:
-            found |= of_copies(sets, source, generator, asked, real(), sheet)
+            known = known_features(sets, source, asked, config)
+            found |= of_copies(sets, source, generator, asked, known, real(), sheet, config.batch_size)
     if clip_score is not None:
-        found |= of_captions(clip_score, torch.cat(scores), source, config.batch_size)
+        found |= of_captions(clip_score, torch.cat(scores), source, config.batch_size if beside_real else None)
     return found
 
 
@@ -179,18 +191,40 @@ def reference_of(
     )
 
 
-def of_validation(extractor: FeatureExtractor, source: PictureSource, batch_size: int) -> Float[Tensor, "k d"]:
-    """Features of the whole validation split."""
-    validation = source.split("validation")
-    batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "features of real pictures")
-    return features(extractor, batches)
+def known_features(sets: Sets, source: PictureSource, asked: SampleSet, config: DictConfig) -> Float[Tensor, "n d"]:
+    """Of the reference, and after it of the reference mirrored, where the training saw pictures so."""
+    training = source.split("train")
+    if training.flip_seed is None:
+        return sets.reference_features
+    protocol = {"extractor": sets.extractor.protocol, "reference": asked.facts(source), "mirrored": True}
+    places = asked.reference(training)
+    kept = kept_statistics(
+        Path(config.cache),
+        protocol,
+        lambda: features(sets.extractor, _followed(training, places, config.batch_size, mirrored=True)),
+    )
+    assert kept.features is not None  # of a file that was written with them
+    return torch.cat([sets.reference_features, kept.features])
+
+
+def of_validation(extractor: FeatureExtractor, source: PictureSource, config: DictConfig) -> Float[Tensor, "k d"]:
+    """Features of the whole validation split, kept ones or new."""
+    validation, size = source.split("validation"), config.batch_size
+    facts = {"data": source.fingerprint, "split": "validation", "pictures": len(validation)}
+    batches = progress(pictures_of(validation, size), len(validation), size, "features of real pictures")
+    protocol = {"extractor": extractor.protocol, "reference": facts}
+    kept = kept_statistics(Path(config.cache), protocol, lambda: features(extractor, batches))
+    assert kept.features is not None  # of a file that was written with them
+    return kept.features
 
 
 def _families(config: DictConfig) -> Sequence[str]:
     return _FAMILIES if config.metrics is None else config.metrics
 
 
-def _followed(pictures: PictureDataset, places: list[int], batch_size: int) -> Iterable[UInt8[Tensor, "b 3 H W"]]:
+def _followed(
+    pictures: PictureDataset, places: list[int], batch_size: int, mirrored: bool = False
+) -> Iterable[UInt8[Tensor, "b 3 H W"]]:
     starts = range(0, len(places), batch_size)
-    batches = (pictures.oriented(places[start : start + batch_size], mirrored=False) for start in starts)
+    batches = (pictures.oriented(places[start : start + batch_size], mirrored=mirrored) for start in starts)
     return progress(batches, len(places), batch_size, "features of training pictures")

@@ -88,6 +88,8 @@ def settings(generator: Generator, config: DictConfig) -> str:
     ]
     if scale not in (None, 1.0) and generator.model.conditioner.spec != ConditionSpec():
         parts.insert(2, f"guidance {scale:g}")
+    if config.ema is not None:
+        parts.insert(2, f"averaged over {config.ema:g}")
     return ", ".join(parts)
 
 

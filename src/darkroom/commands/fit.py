@@ -65,6 +65,8 @@ def fit(config: DictConfig) -> None:
     refuse_unlogged(trainer, stage)
     if config.get("clip_score") is not None:
         refuse_deaf(stage, "clip_score")
+        if (config.get("callback") or {}).get("distribution") is None:
+            raise ValueError("clip_score: is measured by callback.distribution, which is null; leave one of them out")
     if config.get("init") is not None and run.latest() is None:
         initialise(stage.model, config)
     if config.compile:

@@ -104,9 +104,16 @@ def warn_of_few(sizes: Mapping[str, int | None]) -> None:
         console.print(words, style="yellow", markup=False, soft_wrap=True)
 
 
+def error(number: Mapping[str, Any]) -> str:
+    """A number's own uncertainty in words, where it has one."""
+    if "sd" in number:
+        return f"standard deviation {number['sd']:.2g}"
+    return "{:.4g} to {:.4g}".format(*number["interval"]) if "interval" in number else ""
+
+
 def table(found: Mapping[str, Any], title: str) -> Table:
     """For the terminal."""
-    shown = Table("metric", "value", title=title, box=None, title_justify="left")
+    shown = Table("metric", "value", "", title=title, box=None, title_justify="left")
     for name, number in found.items():
-        shown.add_row(name, f"{number['value']:.6g}")
+        shown.add_row(name, f"{number['value']:.6g}", error(number))
     return shown

@@ -12,7 +12,7 @@ from darkroom.generation.denoising import Denoising
 from darkroom.generation.generator import Generator
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
-from darkroom.runs.posthoc import posthoc_weights
+from darkroom.runs.posthoc import posthoc_average
 from darkroom.runs.weights import trained_weights
 
 
@@ -39,7 +39,7 @@ def load_generator(
 ) -> Generator:
     """What draws with the run's averaged weights; ``sampler`` and ``guidance`` are nodes in place of its own.
 
-    ``ema``: width of another average, made of the run's snapshots (:func:`posthoc_weights`).
+    ``ema``: width of another average, made of the run's snapshots (:func:`posthoc_average`).
 
     Raises ValueError for a run of another kind, a first stage that it was not trained on, or a sampler that the run's
     process forbids.
@@ -51,7 +51,7 @@ def load_generator(
     path = run.trained(checkpoint)
     weights = trained_weights(path, first_stage=first_stage.spec.hash)
     if ema is not None:
-        weights |= posthoc_weights(run, ema, step_of(path))
+        weights |= posthoc_average(run, ema, step_of(path)).weights
     model.load_state_dict(weights)
     process = build(config.process)
     plan = build(sampler or config.sampler)

@@ -12,6 +12,7 @@ from torchmetrics import Metric
 from darkroom.commands.console import console, progress
 from darkroom.commands.distances import distances
 from darkroom.commands.draw import configured, sampler_name
+from darkroom.commands.folders import error
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.commands.pictures import pictures_of, reconstruct
@@ -26,6 +27,7 @@ from darkroom.metrics.ms_ssim import LEAST_SIDE, MeanMSSSIM
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run, find_run
+from darkroom.runs.posthoc import posthoc_average
 from darkroom.runs.summary import provenance
 
 
@@ -54,7 +56,8 @@ def measure(config: DictConfig) -> dict[str, Any]:
         metrics["val_loss"] = denoising_loss(generator, validation, run.config.seed, config.batch_size)
         protocol |= {"step": step_of(run.trained(config.checkpoint))} | sampling_protocol(generator, config)
         if config.ema is not None:
-            protocol["weights"] = f"EMA of width {config.ema}, of snapshots"
+            made = posthoc_average(run, config.ema, protocol["step"])
+            protocol |= {"weights": f"EMA of width {config.ema}, of {made.snapshots} snapshots", "step": made.step}
         if isinstance(source, Judged) and reads_text(generator):
             metrics |= judged_samples(source, generator, config, out.with_suffix(".png"))
     protocol |= provenance(device())
@@ -149,6 +152,5 @@ def table(metrics: dict[str, float], distances: dict[str, Any], run: Run, size: 
         part = "" if name == above else f"  {name.removeprefix(above).lstrip('_')}"
         shown.add_row(part or name, f"{value:.4f}", MEANINGS.get(name, ""))
     for name, number in distances.items():
-        error = f"standard deviation {number['sd']:.2g}" if "sd" in number else ""
-        shown.add_row(name, f"{number['value']:.6g}", error)
+        shown.add_row(name, f"{number['value']:.6g}", error(number))
     return shown

@@ -68,26 +68,42 @@ def of_copies(
     source: PictureSource,
     generator: Generator,
     samples: SampleSet,
+    known: Float[Tensor, "n d"],
     held_out: Float[Tensor, "k d"],
     sheet: Path,
+    batch_size: int,
 ) -> dict[str, Any]:
-    """A run's samples held against the training pictures of ``sets``, on the scale of validation pictures.
+    """A run's samples held against training pictures by their features, on the scale of validation pictures.
 
-    The closest pairs, drawn again, are written to ``sheet``.
+    ``known``: of the training pictures of ``sets``, and after them of the same mirrored, where training saw them so.
+    The closest pairs, drawn again, are written to ``sheet``. What nothing can be told of gives a warning and no number.
     """
     training, validation = source.split("train"), source.split("validation")
-    found = memorisation(sets.generated, sets.reference_features, held_out)
+    try:
+        found = memorisation(sets.generated, known, held_out)
+    except ValueError as error:  # the evaluation's other numbers are not to be lost for it
+        _warn(str(error))
+        return {}
     own = {"data": source.fingerprint, "split": "validation", "pictures": len(validation)}
-    protocol = {"extractor": sets.extractor.protocol, "training": samples.facts(source), "held_out": own}
+    places = samples.reference(training)
+    facts = samples.facts(source) | ({"mirrored": "too"} if len(known) > len(places) else {})
+    protocol = {"extractor": sets.extractor.protocol, "training": facts, "held_out": own}
     pairs = found.closest(PAIRS)
-    rows, places = np.array([pair.generated for pair in pairs]), samples.reference(training)
-    start = samples.keys()
-    drawn = generator.pictures(select(samples.prompts(training), rows), Keys(start.words[rows], start.device)).cpu()
-    real = training.oriented([places[pair.training] for pair in pairs], mirrored=False)
+    rows = np.array([pair.generated for pair in pairs])
+    start = Keys(samples.keys().words[rows])
+    again = generator(select(samples.prompts(training), rows), start, batch_size=batch_size)
+    drawn = torch.cat([pictures.cpu() for pictures in again])
+    real = torch.cat(
+        [
+            training.oriented([places[pair.training % len(places)]], mirrored=pair.training >= len(places))
+            for pair in pairs
+        ]
+    )
     save_pairs(sheet, _enlarged(drawn), _enlarged(real), pairs)
     console.print(f"the closest pairs: {sheet}", soft_wrap=True, markup=False)
-    if found.n < len(training):
-        _warn(f"copies are looked for among {found.n} of {len(training)} training pictures; n_reference= says how many")
+    if len(places) < len(training):
+        few = f"{len(places)} of {len(training)} training pictures"
+        _warn(f"copies are looked for among {few}; n_reference= says how many")
     warn_of_copies(found)
     return numbers(found, protocol)
 

@@ -114,7 +114,7 @@ def measured(run: Run, denoiser: Run, first_stage: FirstStage, judge: Judge, con
     if extractor is not None:
         frechet = config.copy()
         frechet.metrics = ["fd"]
-        distances |= of_samples(extractor, None, source, generator, frechet)
+        distances |= of_samples(extractor, None, source, generator, frechet, beside_real=False)
     return Probed(
         run=run,
         denoiser=denoiser,

@@ -26,6 +26,7 @@ from darkroom.commands.tracking import track
 from darkroom.contracts import Judged, PictureSource
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
+from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.summary import provenance
@@ -40,17 +41,17 @@ def sweep(config: DictConfig) -> dict[str, Any]:
     """
     run = find_run(config.run)
     source, first_stage = load_source(run.config), load_first_stage(run)
-    extractor = extractor_of(run, config, first_stage)
+    judges = extractor_of(run, config, first_stage), clip_score_of(config, configured(run, config))
     out = Path(config.out) if config.out is not None else run.path / "sweep.json"
     rows = []
     for setting in settings(config.sweep):
         console.print(words(setting), markup=False)
-        rows.append(setting | measured(run, source, extractor, with_setting(config, setting, n=config.sweep.n)))
+        rows.append(setting | measured(run, source, *judges, with_setting(config, setting, n=config.sweep.n)))
     metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
     best = (min if metric.startswith(("fd", "fid")) else max)(rows, key=lambda row: row[metric])
     setting = {name: best[name] for name in SWEPT if name in best}
     seed = config.seed + 1
-    again = measured(run, source, extractor, with_setting(config, setting, n=config.n, seed=seed))
+    again = measured(run, source, *judges, with_setting(config, setting, n=config.n, seed=seed))
     made = {"run": str(run.path), "n_reference": config.n_reference, **provenance(device())}
     result = {
         "search": {"seed": config.seed, "n": config.sweep.n, "rows": rows},
@@ -95,7 +96,11 @@ def option(group: str, name: str) -> DictConfig:
 
 
 def measured(
-    run: Run, source: PictureSource, extractor: FeatureExtractor | None, config: DictConfig
+    run: Run,
+    source: PictureSource,
+    extractor: FeatureExtractor | None,
+    clip_score: ClipScore | None,
+    config: DictConfig,
 ) -> dict[str, float]:
     """Agreement where there is a judge, the Frechet distance where there is an extractor, the CLIP score where it is
     asked for, and what a sample costs.
@@ -109,10 +114,9 @@ def measured(
             pictures = drawn(generator, captions, "seen", config)
             found["prompt_accuracy"] = agreement(source, pictures.split(config.batch_size), captions)["agreement"]
             batches += -(-config.n // config.batch_size)
-        clip_score = clip_score_of(config, generator)
         if extractor is not None or clip_score is not None:
             fd = with_setting(config, {}, metrics=["fd"])
-            numbers = of_samples(extractor, clip_score, source, generator, fd)
+            numbers = of_samples(extractor, clip_score, source, generator, fd, beside_real=False)
             found |= {name: each["value"] for name, each in numbers.items()}
             batches += -(-config.n // config.batch_size)
     if not found:

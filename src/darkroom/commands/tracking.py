@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from darkroom.build import build
 from darkroom.commands.console import console
+from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
 from darkroom.runs.wandb_run import WandbRun, how_to_look
 
 
 def track(run: Run, values: Mapping[str, float]) -> None:
-    """``evaluation/<name>`` for each value; nothing where W&B did not track the training."""
+    """``evaluation/<name>`` for each value; nothing where W&B did not track the training, or is tracking it still."""
     nodes = [node for node in (run.config.get("logger") or {}).values() if node is not None]
-    if not (run.path / "wandb").is_dir():
+    if not (run.path / "wandb").is_dir() or step_of(run.trained()) < run.config.max_steps:
         return
     for logger in (build(node)(run.path) for node in nodes if node["_target_"].endswith(f".{WandbRun.__name__}")):
         logger.log_evaluation(values)

@@ -23,6 +23,8 @@ class ClipFile:
     group: str  # of the config: conditioner.model, conditioner.pretrained
     model: str
     pretrained: str | None  # None: no weights
+    key: str = "pretrained"  # in that group
+    file_key: str = "pretrained"  # in that group, which takes a path
 
     def __post_init__(self) -> None:
         import open_clip  # seconds: only where there is text
@@ -61,20 +63,9 @@ class ClipFile:
         path = Path(self.pretrained)
         if not path.is_file():
             raise FileNotFoundError(
-                f"{self.group}.pretrained={path} is neither a tag that open_clip has for this model nor a file"
+                f"{self.group}.{self.key}={path} is neither a tag that open_clip has for this model nor a file"
             )
         return path
-
-    def weights(self) -> dict[str, Tensor]:
-        """Tensors by name: safetensors, a pickled state_dict, or OpenAI's TorchScript archive. Runs no code of it."""
-        from open_clip.factory import load_state_dict
-
-        path = self.path()
-        try:
-            return script_weights(path) if _is_script(path) else load_state_dict(str(path))
-        except Exception as error:  # zipfile's, pickle's and safetensors' readers have errors of their own
-            words = " ".join(str(error).split())[:200]
-            raise ValueError(f"{self.group}.pretrained={path}: cannot be read ({words})") from error
 
     def _fetched(self) -> Path:
         import open_clip
@@ -85,9 +76,24 @@ class ClipFile:
         except (OSError, RuntimeError, ValueError) as error:  # no network, no such file, a wrong checksum
             reason = str(error).splitlines()[0].split(". ")[0]
             raise FileNotFoundError(
-                f"{self.group}.pretrained={self.pretrained}: the weights of {self.model} are not in {HF_HUB_CACHE} and "
-                f"could not be fetched ({reason}); fetch them elsewhere and give the file: {self.group}.pretrained=PATH"
+                f"{self.group}.{self.key}={self.pretrained}: the weights of {self.model} are not in {HF_HUB_CACHE} and "
+                f"could not be fetched ({reason}); fetch them elsewhere and give the file: "
+                f"{self.group}.{self.file_key}=PATH"
             ) from None
+
+
+def read_clip(path: Path, key: str) -> dict[str, Tensor]:
+    """Tensors by name: safetensors, a pickled state_dict, or OpenAI's TorchScript archive. Runs no code of it.
+
+    Raises ValueError, which names the ``key`` of the config, where it is none of these.
+    """
+    from open_clip.factory import load_state_dict
+
+    try:
+        return script_weights(path) if _is_script(path) else load_state_dict(str(path))
+    except Exception as error:  # zipfile's, pickle's and safetensors' readers have errors of their own
+        words = " ".join(str(error).split())[:200]
+        raise ValueError(f"{key}={path}: cannot be read ({words})") from error
 
 
 def _is_script(path: Path) -> bool:

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from darkroom.conditioning import tokens
-from darkroom.conditioning.clip_file import ClipFile
+from darkroom.conditioning.clip_file import ClipFile, read_clip
 from darkroom.conditioning.facts import Facts
 from darkroom.conditioning.text import captions_of, require_captions
 from darkroom.contracts import Condition, ConditionSpec, Prompts
@@ -100,7 +100,8 @@ def _load_tower(model: str, pretrained: str | None) -> Any:
 
 def _fill(tower: nn.Module, clip: ClipFile) -> None:
     """Takes the text tower out of a whole CLIP's weights: OpenAI's layout, or open_clip's with its ``text.`` prefix."""
-    path, state = clip.path(), clip.weights()
+    path = clip.path()
+    state = read_clip(path, "conditioner.pretrained")
     prefix = "text." if any(key.startswith("text.") for key in state) else ""
     wanted = tower.state_dict()
     missing = [key for key in wanted if prefix + key not in state]

@@ -19,6 +19,10 @@ from darkroom.generation.denoising import Denoising
 from darkroom.keys import Keys
 
 
+class NotFinite(ValueError):
+    """Samples that are no numbers: as pictures they would be black, and be counted."""
+
+
 @dataclass(frozen=True)
 class Generator:
     """Everything that a picture's making needs besides its prompt and its key."""
@@ -49,10 +53,13 @@ class Generator:
 
     @torch.inference_mode()
     def pictures(self, prompts: Prompts, keys: Keys, negative: str | None = None) -> UInt8[Tensor, "b 3 H W"]:
-        """One batch."""
+        """One batch. Raises :class:`NotFinite` where the network, or guidance of it, runs away."""
         latent = self.latents(prompts, keys, negative)
         with self._autocast(latent.device):
-            return to_uint8(self.first_stage.decode(latent))
+            picture = self.first_stage.decode(latent)
+        if bad := int((~picture.isfinite().flatten(1).all(dim=1)).sum()):
+            raise NotFinite(f"{bad} of {len(picture)} samples are not finite; guide less, or take more steps")
+        return to_uint8(picture)
 
     @torch.inference_mode()
     def latents(self, prompts: Prompts, keys: Keys, negative: str | None = None) -> Float[Tensor, "b c h w"]:

@@ -11,10 +11,10 @@ from torch import Tensor
 from darkroom.metrics.agreement import wilson
 from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.metrics.frechet import frechet_distance
-from darkroom.metrics.frechet_error import frechet_sd
+from darkroom.metrics.frechet_error import bootstrap_sd, frechet_sd
 from darkroom.metrics.inception_score import inception_score
 from darkroom.metrics.kernel import cmmd, kid, kid_of_all_pairs
-from darkroom.metrics.moments import moments
+from darkroom.metrics.moments import Moments, moments
 from darkroom.metrics.neighbours import Neighbours, neighbours
 from darkroom.metrics.protocol import measured
 from darkroom.metrics.statistics_file import Statistics
@@ -75,8 +75,16 @@ def frechet(sets: Sets) -> dict[str, Any]:
     """``fd_<extractor>`` or ``fid``; what rounding put below 0 is told as 0, and as ``raw``; ``sd`` is its error."""
     own = moments(sets.generated)
     value = frechet_distance(own, sets.reference.moments)
-    sd = frechet_sd(sets.generated, own, sets.reference.moments) if sets.errors else None
-    return {sets.title("fd"): sets.number(max(0.0, value), {"name": "frechet", "ddof": 1}, raw=value, sd=sd)}
+    error = _frechet_error(sets, own) if sets.errors else {}
+    return {sets.title("fd"): sets.number(max(0.0, value), {"name": "frechet", "ddof": 1}, raw=value, **error)}
+
+
+def _frechet_error(sets: Sets, own: Moments) -> dict[str, Any]:
+    """``sd``, and what it comes from."""
+    sd = frechet_sd(sets.generated, own, sets.reference.moments)
+    if sd is not None:
+        return {"sd": sd, "sd_by": "first order"}
+    return {"sd": bootstrap_sd(sets.generated, sets.reference.moments), "sd_by": "bootstrap of 200"}
 
 
 def kernel(sets: Sets) -> dict[str, Any]:
@@ -91,6 +99,8 @@ def kernel(sets: Sets) -> dict[str, Any]:
 def unit_kernel(sets: Sets) -> dict[str, Any]:
     """``cmmd_<extractor>``, or ``cmmd`` by the CLIP that it is defined by; of features brought to length 1."""
     x, y = (F.normalize(rows.double(), dim=1) for rows in (sets.generated, sets.reference_features))
+    if min(len(x), len(y)) < 2:
+        raise ValueError(f"cmmd: sets of {len(x)} and {len(y)} pictures have no distance; give at least two of each")
     metric = {"name": "cmmd", "kernel": "gaussian", "sigma": 10, "estimator": "biased", "normalised": True}
     sd = _sd_of_blocks(cmmd, x, y, sets.errors)
     return {sets.title("cmmd"): sets.number(cmmd(x, y), metric, sd=sd)}

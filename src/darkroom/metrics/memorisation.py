@@ -19,7 +19,7 @@ from darkroom.metrics.neighbours import Nearest, nearest
 from darkroom.metrics.protocol import measured
 
 QUANTILE = 0.05  # of held-out distances: what is below it is near, and so large a share is by chance
-_LEAST = round(1 / QUANTILE) - 1  # held-out pictures: the smallest of fewer lies above the quantile
+LEAST = round(1 / QUANTILE) - 1  # held-out pictures: the smallest of fewer lies above the quantile
 _CHANCE = 1e-3  # what is less probable is told as copying
 
 
@@ -129,8 +129,8 @@ def memorisation(
     Raises ValueError where held-out pictures are too few, or so many of them are training pictures that everything
     would look innocent beside them.
     """
-    if len(held_out) < _LEAST:
-        raise ValueError(f"held_out: {len(held_out)} pictures set no scale; give {_LEAST} or more")
+    if len(held_out) < LEAST:
+        raise ValueError(f"held_out: {len(held_out)} pictures set no scale; give {LEAST} or more")
     found = Memorisation(nearest(generated, training), nearest(held_out, training), len(training))
     if found.threshold == 0:
         same = int((found.held_out.distance == 0).sum())

@@ -24,10 +24,11 @@ class Named:
     def agreement(self, features: Float[Tensor, "m d"], asked: Sequence[str]) -> tuple[int, int]:
         """How many pictures are nearest to one of what was asked for, and of how many.
 
-        Those asked for what none of the real pictures shows are left out: they could not be right.
+        Those asked for what none of the real pictures shows are left out: they could not be right. So are those that
+        were asked for nothing, an empty caption.
         """
         require_finite(features)
-        known = set(self.words)
+        known = {words for words in self.words if words.strip()}
         rows = [row for row, words in enumerate(asked) if words in known]
         if not rows:
             return 0, 0

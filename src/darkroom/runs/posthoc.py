@@ -18,9 +18,9 @@ from torch import Tensor
 from darkroom.files import replacing
 from darkroom.runs.folder import Run
 from darkroom.runs.power_average import PowerAverage, power_exponent
+from darkroom.runs.widths import NARROWEST, WIDEST, WIDTHS
 
-WIDTHS = (0.05, 0.1)  # EDM2's
-NARROWEST, WIDEST = 0.02, 0.25  # what these can be made into: 20 snapshots are 9 % off the first, and 3 % off 0.03
+_FARTHEST = 0.25  # of a made profile from the wanted one, in the square mean, relative: 20 snapshots reach 0.02
 
 
 class Profile(NamedTuple):
@@ -45,6 +45,14 @@ def coefficients(held: Sequence[Profile], wanted: Profile) -> Float64[np.ndarray
     return solved / solved.sum()
 
 
+def distance(held: Sequence[Profile], shares: Float64[np.ndarray, " n"], wanted: Profile) -> float:
+    """Of the combination's profile from the wanted one: the root of their squared difference's integral, relative."""
+    among = np.array([[inner_product(a, b) for b in held] for a in held])
+    against = np.array([inner_product(a, wanted) for a in held])
+    own = inner_product(wanted, wanted)
+    return float(np.sqrt(max(0.0, shares @ among @ shares - 2 * shares @ against + own) / own))
+
+
 def write_snapshot(run: Run, step: int, averages: Sequence[PowerAverage]) -> None:
     """Both averages of :data:`WIDTHS` after ``step``."""
     tensors = {
@@ -62,8 +70,17 @@ def snapshots(run: Run, upto: int) -> dict[int, Path]:
     return {step: found[step] for step in sorted(found) if step <= upto}
 
 
-def posthoc_weights(run: Run, sigma_rel: float, step: int) -> dict[str, Tensor]:
-    """The average of that width after ``step``, by name, in float32.
+class Made(NamedTuple):
+    """An average of another width, and what it was made of."""
+
+    weights: dict[str, Tensor]  # by name, in float32
+    step: int  # of the last snapshot
+    snapshots: int
+    distance: float  # of its profile from that of its width, relative
+
+
+def posthoc_average(run: Run, sigma_rel: float, step: int) -> Made:
+    """The average of that width after the last snapshot up to ``step``.
 
     Raises FileNotFoundError where the run kept no snapshots, and ValueError for a width that they cannot make.
     """
@@ -75,7 +92,13 @@ def posthoc_weights(run: Run, sigma_rel: float, step: int) -> dict[str, Tensor]:
             f"ema={sigma_rel}: {run.path} kept no snapshots of its averages; train with callback.snapshots.count=20"
         )
     held = [Profile(at, power_exponent(width)) for at in files for width in WIDTHS]
-    shares = iter(coefficients(held, Profile(max(files), power_exponent(sigma_rel))))
+    wanted = Profile(max(files), power_exponent(sigma_rel))
+    found = coefficients(held, wanted)
+    if (off := distance(held, found, wanted)) > _FARTHEST:
+        raise ValueError(
+            f"ema={sigma_rel}: {len(files)} snapshots make no average of that width; nearer to {WIDTHS} they do"
+        )
+    shares = iter(found)
     total: dict[str, Tensor] = {}
     for path in files.values():
         with safe_open(path, framework="pt") as file:
@@ -85,4 +108,5 @@ def posthoc_weights(run: Run, sigma_rel: float, step: int) -> dict[str, Tensor]:
                     name = key.removeprefix(f"{width}/")
                     part = share * file.get_tensor(key).double()
                     total[name] = total[name] + part if name in total else part
-    return {name: weight.to(torch.float32) for name, weight in total.items()}
+    weights = {name: weight.to(torch.float32) for name, weight in total.items()}
+    return Made(weights, max(files), len(files), off)

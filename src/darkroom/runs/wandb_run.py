@@ -116,9 +116,15 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def log_evaluation(self, values: Mapping[str, float]) -> None:
-        """What a run turned out to be worth: ``evaluation/<name>`` in its summary, beside what training left there."""
+        """What a run turned out to be worth: ``evaluation/<name>`` in its summary.
+
+        The last values of the training go there again, for a piece that is uploaded by itself.
+        """
         self._held = frozenset()  # nothing of the training is logged from here
-        self.experiment.summary.update({f"evaluation/{name}": value for name, value in values.items()})
+        last: dict[str, float] = {}
+        for row in read_metrics(Run(self._folder).metrics):
+            last |= _values(row)
+        self.experiment.summary.update(last | {f"evaluation/{name}": value for name, value in values.items()})
 
     @rank_zero_only
     def close(self) -> None:

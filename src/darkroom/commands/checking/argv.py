@@ -24,7 +24,7 @@ PATHS = (
         "extractor.weights",
         "perceptual.weights",
         "perceptual.linear",
-        "clip_score.pretrained",
+        "clip_score.weights",
         "conditioner.pretrained",
     ),
 )

@@ -33,6 +33,8 @@ def distance_faults(composition: Composition) -> Iterator[str]:
         yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
     if config.get("memorisation"):
         yield "memorisation=true: is of a run's samples; of folders give generated=DIR training=DIR held_out=DIR"
+    if config.get("clip_score") is not None:
+        yield "clip_score: is of a run's samples and their captions; leave it out"
     if not (config.get("generated") is None and config.get("statistics_out") is not None):  # which measures nothing
         yield from _folder("generated", config.get("generated"))
     reference = config.get("reference")
@@ -83,10 +85,12 @@ def _extractor(composition: Composition) -> Iterator[str]:
 
 def weights_faults(composition: Composition) -> Iterator[str]:
     """Weights of pretrained networks that are not where the command line says."""
-    for key in ("extractor.weights", "perceptual.weights", "perceptual.linear"):
+    for key in ("extractor.weights", "perceptual.weights", "perceptual.linear", "clip_score.weights"):
         group, _, name = key.partition(".")
         node = composition.config.get(group)
         if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):
             continue  # a missing value is told of as such
+        if node[name] is None:  # from a cache
+            continue
         if not (exists(node[name]) and Path(node[name]).is_file()):
             yield f"{key}={node[name]}: there is no such file; give one{composition.comment(key)}"

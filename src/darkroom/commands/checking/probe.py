@@ -15,7 +15,10 @@ from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.paths import is_folder
 from darkroom.commands.checking.trained import stage_of
 
-_OTHERS = ("run", "generated", "reference", "training", "held_out", "compare", "metrics", "guidance", "guidance_scale")
+_OTHERS = (
+    *("run", "generated", "reference", "training", "held_out", "compare", "metrics", "guidance", "guidance_scale"),
+    *("ema", "clip_score", "memorisation"),
+)
 _NAMES = {"resolution": "pictures of {} and {} pixels", "data_fingerprint": "different pictures ({} and {})"}
 
 
@@ -25,7 +28,7 @@ def probe_faults(composition: Composition) -> Iterator[str]:
     if not OmegaConf.is_list(config.get("probe")) or not config.probe:  # another type is told of by the schema
         return
     for key in _OTHERS:
-        if config.get(key) not in (None, []):
+        if config.get(key) not in (None, [], False):
             yield f"{key}: is given beside probe=, which draws without guidance and ranks by one distance; leave it out"
     if config.n < 2:
         yield f"n={config.n}: a distance wants at least 2 samples"

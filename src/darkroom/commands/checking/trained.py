@@ -11,6 +11,7 @@ from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.modules import NotThere, locate
 from darkroom.commands.checking.spelling import nearest
 from darkroom.diffusion.pairs import pair_faults
+from darkroom.runs.widths import NARROWEST, WIDEST
 
 LISTED = 100  # so many class names a message shows
 
@@ -76,7 +77,9 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
         return [f"run={path}: it trained the stage {stage}, which draws no pictures; give a latent diffusion run"]
     found = [*_of_data(command, asked, config), *_of_checkpoint(asked, Path(path), stage)]
     if stage == "latent_diffusion":
-        found += _of_sampling(asked, config, composition)
+        found += [*_of_sampling(asked, config, composition), *_of_average(asked, Path(path))]
+    else:
+        found += _of_drawing(asked)
     if command == "sample":
         found += _of_prompts(asked, Reads.of(config.get("conditioner")))
     return [*found, *_of_out(command, asked.get("out"))]
@@ -137,6 +140,26 @@ def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition
     in_use = guidance.get("scale") if scale is None and guidance is not None else scale
     if asked.get("negative_prompt") is not None and (guidance is None or in_use == 1):
         yield "negative_prompt: says nothing without guidance; give guidance_scale=3 for example"
+
+
+def _of_average(asked: DictConfig, run: Path) -> Iterator[str]:
+    """Another average than the run's own, where it kept no snapshots."""
+    widths = [
+        ("ema", asked.get("ema")),
+        *(("sweep.ema", width) for width in OmegaConf.select(asked, "sweep.ema") or ()),
+    ]
+    for key, width in widths:
+        if width is not None and not any((run / "ema").glob("*.safetensors")):
+            yield f"{key}={width}: {run} kept no snapshots of its averages; train with callback.snapshots.count=20"
+        elif isinstance(width, (int, float)) and not NARROWEST <= width <= WIDEST:
+            yield f"{key}={width}: snapshots make widths from {NARROWEST} to {WIDEST}"
+
+
+def _of_drawing(asked: DictConfig) -> Iterator[str]:
+    """What is of samples alone."""
+    for key in ("ema", "clip_score", "memorisation"):
+        if asked.get(key) not in (None, False):
+            yield f"{key}: run={asked.run} trained an autoencoder, which draws no samples; leave it out"
 
 
 def _unpaired(process: Any, sampler: Any, file: str) -> Iterator[str]:
