@@ -281,6 +281,7 @@ class Judged(Protocol):
     """A picture source whose pictures can be read exactly, so that samples can be held against their prompts."""
 
     attributes: tuple[str, ...]  # the columns of Verdicts.right
+    judge_version: str  # changes with what it reads in a picture
 
     def challenge(self, kind: str, n: int, seed: int = 0) -> PictureDataset:
         """``n`` new pictures with captions: ``"seen"`` combinations, or ``"held_out"`` from training."""

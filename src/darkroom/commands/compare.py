@@ -12,7 +12,7 @@ from darkroom.commands.faults import report
 from darkroom.metrics.protocol import differences
 
 # of a run's evaluation: what decides a number; the rest is what is compared, or explains a difference
-_DECIDES = ("data", "validation_pictures", "n", "seed")
+_DECIDES = ("data", "validation_pictures", "n", "seed", "judge")
 
 
 class Number(NamedTuple):

@@ -61,11 +61,13 @@ def finish(autoencoder: Run, diffusion: Run, seconds: dict[str, float]) -> None:
     newest = max(autoencoder.samples.glob("reconstructions-*.png"))
     shutil.copy(newest, LOGS / "reconstructions.png")
     shutil.copy(diffusion.path / "evaluation.png", LOGS / "samples.png")
-    metrics: dict[str, Any] = json.loads((diffusion.path / "evaluation.json").read_text())["metrics"]
+    found = json.loads((diffusion.path / "evaluation.json").read_text())
+    metrics: dict[str, Any] = found["metrics"]
     summary = {
         "seconds": sum(seconds.values()),
         **{f"{name}_seconds": value for name, value in seconds.items()},
         **metrics,
+        **{name: number["value"] for name, number in found["distances"].items()},
         "images_per_second": metrics["samples_per_second"],
         "autoencoder": str(autoencoder.path),
         "latent_diffusion": str(diffusion.path),

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from darkroom.commands.console import console, progress
 from darkroom.commands.distances import distances
-from darkroom.commands.draw import configured, sampler_name
+from darkroom.commands.draw import configured
 from darkroom.commands.folders import error
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
@@ -25,6 +25,7 @@ from darkroom.generation.generator import Generator
 from darkroom.keys import keys
 from darkroom.metrics.ms_ssim import LEAST_SIDE, MeanMSSSIM
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
+from darkroom.metrics.weights_file import digest
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.posthoc import posthoc_average
@@ -46,15 +47,17 @@ def measure(config: DictConfig) -> dict[str, Any]:
     validation = source.split("validation")
     metrics = reconstruction(first_stage, source, config.batch_size)
     protocol: dict[str, Any] = {"run": str(run.path), "data": source.fingerprint, "first_stage": first_stage.spec.hash}
-    averaged = run.config.callback.get("ema") is not None
+    ema = run.config.callback.get("ema")
     protocol |= {"validation_pictures": len(validation), "step": run.summary.get("step")}
-    protocol |= {"weights": "EMA" if averaged else "of the last step"}
+    protocol |= {"weights": "of the last step" if ema is None else f"EMA of width {ema.get('sigma_rel')}"}
     found = distances(run, config, source, first_stage, generator, sheet=out.with_name(f"{out.stem}_copies.png"))
     if isinstance(source, Judged):
+        protocol["judge"] = source.judge_version
         metrics |= judged_reality(source, lambda image: reconstruct(first_stage, image), config)
     if generator is not None:
         metrics["val_loss"] = denoising_loss(generator, validation, run.config.seed, config.batch_size)
-        protocol |= {"step": step_of(run.trained(config.checkpoint))} | sampling_protocol(generator, config)
+        path = run.trained(config.checkpoint)
+        protocol |= {"step": step_of(path), "checkpoint": digest(path)} | sampling_protocol(generator, config)
         if config.ema is not None:
             made = posthoc_average(run, config.ema, protocol["step"])
             protocol |= {"weights": f"EMA of width {config.ema}, of {made.snapshots} snapshots", "step": made.step}
@@ -116,14 +119,24 @@ def reads_text(generator: Generator) -> bool:
     return bool(text_readers(generator.model.conditioner))
 
 
+def described(function: Any) -> str:
+    """A function with what the config has bound of its arguments."""
+    bound = ", ".join(f"{key}={value}" for key, value in getattr(function, "keywords", {}).items())
+    return f"{getattr(function, 'func', function).__name__}({bound})"
+
+
 def sampling_protocol(generator: Generator, config: DictConfig) -> dict[str, Any]:
     """How the samples were drawn."""
     return {
         "n": config.n,
         "seed": config.seed,
-        "sampler": sampler_name(generator),
+        "sampler": described(generator.plan.sampler),
+        "grid": described(generator.plan.grid),
         "num_steps": generator.plan.num_steps,
         "guidance_scale": getattr(generator.guidance, "scale", None),
+        "guidance_interval": list(getattr(generator.guidance, "interval", ())) or None,
+        "conditions": "of the training, as often as they occur; for a judge those of new scenes",
+        "batch_size": config.batch_size,
         "bf16": generator.bf16,
     }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from darkroom.conditioning import tokens
 from darkroom.conditioning.clip_file import ClipFile, read_clip
 from darkroom.data.reading import in_threads
-from darkroom.metrics.extractor import MICRO_BATCH, in_micro_batches
+from darkroom.metrics.extractor import ASKED, in_micro_batches
 from darkroom.metrics.open_clip_preparation import OpenClipPreparation
 from darkroom.metrics.rows import require_finite
 from darkroom.metrics.weights_file import digest, take
@@ -83,8 +83,8 @@ class ClipScore:
     def protocol(self) -> dict[str, Any]:
         """What another would have to share for its scores to be these."""
         network = {"model": self._model, "tag": self._tag, "weights": self.hash}
-        fixed = {"dtype": "float32", "micro_batch": MICRO_BATCH, "template": "{}", "tokens": self._clip.context_length}
-        return {"name": self.name, **network, **self._prepare.protocol, **fixed}
+        captions = {"template": "{}", "tokens": self._clip.context_length}
+        return {"name": self.name, **network, **self._prepare.protocol, **captions, **ASKED}
 
     def _pictures(self, batch: UInt8[Tensor, "b 3 _ _"]) -> Float[Tensor, "b d"]:
         prepared = torch.stack(list(in_threads(self._prepare, list(batch.cpu()))))

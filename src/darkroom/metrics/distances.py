@@ -57,7 +57,7 @@ class Sets:
 
     def number(self, value: float, metric: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
         """A number of these sets; facts that are None are not told."""
-        sizes = {"m": len(self.generated), "n": self.reference.moments.n}
+        sizes = {"m": len(self.generated), "n": self.reference.moments.n, "width": self.generated.shape[1]}
         told = {name: fact for name, fact in facts.items() if fact is not None}
         return measured(value, {"metric": dict(metric), **sizes, **self.protocol}, **told)
 

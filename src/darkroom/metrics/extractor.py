@@ -1,6 +1,6 @@
 """From pictures to features, with all that decides which numbers they are (evaluation.md 2)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,14 @@ from darkroom.metrics.preparation import pillow
 from darkroom.metrics.weights_file import fill
 
 MICRO_BATCH = 32  # pictures at once, always: float32 products round differently by batch
+ASKED: Mapping[str, Any] = {  # how every network is, as its protocol tells
+    "input": "RGB uint8, rounded",
+    "dtype": "float32",
+    "tf32": False,
+    "autocast": False,
+    "deterministic": True,
+    "micro_batch": MICRO_BATCH,
+}
 
 
 @runtime_checkable
@@ -88,8 +96,8 @@ class Extractor:
     def protocol(self) -> dict[str, Any]:
         """What another extractor would have to share for its numbers to be these."""
         preparation = {"size": self.size, "mean": self._mean.flatten().tolist(), "std": self._std.flatten().tolist()}
-        fixed = {"resize": "Pillow bicubic, antialiased, of the centre square", "micro_batch": MICRO_BATCH}
-        return {"name": self.name, "weights": self.hash, "dtype": "float32", **preparation, **fixed}
+        resize = {"resize": "Pillow bicubic, antialiased, of the centre square"}
+        return {"name": self.name, "weights": self.hash, **preparation, **resize, **ASKED}
 
     def _normalised(self, pictures: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b 3 s s"]:
         return (pictures.float() / 255 - self._mean) / self._std

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
-from darkroom.metrics.extractor import MICRO_BATCH, in_micro_batches
+from darkroom.metrics.extractor import ASKED, in_micro_batches
 from darkroom.metrics.preparation import tensorflow_bilinear
 from darkroom.metrics.weights_file import fill
 from darkroom.networks.pretrained.inception import Inception
@@ -52,4 +52,4 @@ class InceptionExtractor:
         """What another extractor would have to share for its numbers to be these."""
         network = {"model": "Inception v3 of 2015-12-05", "weights": self.hash, "layer": "pool_3"}
         preparation = {"size": _SIZE, "resize": "TensorFlow 1 bilinear", "crop": "none", "scale": "(u8 - 128) / 128"}
-        return {"name": self.name, **network, "dtype": "float32", **preparation, "micro_batch": MICRO_BATCH}
+        return {"name": self.name, **network, **preparation, **ASKED}

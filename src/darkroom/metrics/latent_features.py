@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from darkroom.contracts import FirstStage, to_float
 from darkroom.data.transforms import square
-from darkroom.metrics.extractor import MICRO_BATCH, in_micro_batches
+from darkroom.metrics.extractor import ASKED, in_micro_batches
 
 _PLACES = 8  # a side: larger latents are averaged over blocks, so that the covariance stays small
 
@@ -48,13 +48,8 @@ class LatentFeatures:
     @property
     def protocol(self) -> dict[str, Any]:
         """What another extractor would have to share for its numbers to be these."""
-        fixed = {"places": _PLACES, "micro_batch": MICRO_BATCH, "resize": "Pillow bicubic, antialiased"}
-        return {
-            "name": self.name,
-            "weights": self._first_stage.spec.hash,
-            "dtype": "float32",
-            "size": self._resolution,
-        } | fixed
+        preparation = {"size": self._resolution, "resize": "Pillow bicubic, antialiased", "places": _PLACES}
+        return {"name": self.name, "weights": self._first_stage.spec.hash, **preparation, **ASKED}
 
     def _features(self, rows: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b d"]:
         mean = self._first_stage.encode(to_float(rows)).mean

@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from darkroom.contracts import to_float
+from darkroom.metrics.extractor import ASKED
 from darkroom.metrics.inference import exact_float32, micro_batches
 from darkroom.metrics.means import MeanOverPictures
 from darkroom.metrics.weights_file import fill
@@ -68,8 +69,8 @@ class LPIPS:
         """What another LPIPS would have to share for its numbers to be these."""
         trunk = self._network.trunk
         network = {"model": trunk.model, "taps": list(trunk.taps)}
-        fixed = {"version": "0.1", "resize": "none", "dtype": "float32", "micro_batch": MICRO_BATCH}
-        return {"name": self.name, **network, **self._hashes, **fixed}
+        own = {"version": "0.1", "resize": "none", "micro_batch": MICRO_BATCH}
+        return {"name": self.name, **network, **self._hashes, **ASKED, **own}
 
 
 class MeanLPIPS(MeanOverPictures):

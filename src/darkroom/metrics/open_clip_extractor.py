@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from darkroom.metrics.extractor import MICRO_BATCH, in_micro_batches
+from darkroom.metrics.extractor import ASKED, in_micro_batches
 from darkroom.metrics.open_clip_preparation import OpenClipPreparation
 from darkroom.metrics.weights_file import fill
 
@@ -56,8 +56,7 @@ class OpenClipExtractor:
     def protocol(self) -> dict[str, Any]:
         """What another extractor would have to share for its numbers to be these."""
         network = {"model": self._model, "tag": self._tag, "weights": self.hash, "layer": "projected"}
-        fixed = {"dtype": "float32", "micro_batch": MICRO_BATCH}
-        return {"name": self.name, **network, **self._preparation.protocol, **fixed}
+        return {"name": self.name, **network, **self._preparation.protocol, **ASKED}
 
 
 def _known(model: str, tag: str | None) -> dict[str, Any]:

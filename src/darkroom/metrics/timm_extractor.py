@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from darkroom.metrics.extractor import MICRO_BATCH, in_micro_batches
+from darkroom.metrics.extractor import ASKED, in_micro_batches
 from darkroom.metrics.preparation import pillow
 from darkroom.metrics.weights_file import fill
 
@@ -54,8 +54,7 @@ class TimmExtractor:
         """What another extractor would have to share for its numbers to be these."""
         network = {"model": self._model, "weights": self.hash, "layer": "before the classifier"}
         preparation = {key: list(each) if isinstance(each, tuple) else each for key, each in self._preparation.items()}
-        fixed = {"dtype": "float32", "resize": "timm's, by Pillow, antialiased", "micro_batch": MICRO_BATCH}
-        return {"name": self.name, **network, **preparation, **fixed}
+        return {"name": self.name, **network, **preparation, "resize": "timm's, by Pillow, antialiased", **ASKED}
 
 
 def _network(model: str, size: int | None) -> nn.Module:

@@ -15,6 +15,8 @@ from torch import nn
 from darkroom.files import write_text
 from darkroom.runs.folder import Run
 
+_TOLD = ("darkroom", "torch", "torchvision", "lightning", "hydra-core", "numpy", "pillow", "open_clip_torch", "timm")
+
 
 def update_summary(run: Run, facts: Mapping[str, Any]) -> None:
     """Merge ``facts`` into summary.json; what was known before stays. Tensors become numbers, nan and inf null."""
@@ -36,7 +38,8 @@ def provenance(device: torch.device) -> dict[str, Any]:
     return {
         "git_commit": _git_commit(),
         "python": platform.python_version(),
-        **{f"version/{name}": version(name) for name in ("darkroom", "torch", "lightning", "hydra-core")},
+        **{f"version/{name}": version(name) for name in _TOLD},
+        **({"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()} if device.type == "cuda" else {}),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "threads": torch.get_num_threads(),
     }

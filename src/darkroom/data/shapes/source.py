@@ -15,7 +15,7 @@ from torch import Tensor
 from darkroom.contracts import Batch, Prompts, Verdicts, Visit
 from darkroom.data.shapes.agreement import Agreement, agreement
 from darkroom.data.shapes.captions import caption, parse
-from darkroom.data.shapes.judge import read
+from darkroom.data.shapes.judge import HASH, read
 from darkroom.data.shapes.render import render
 from darkroom.data.shapes.scenes import MOST, Content, Scenes, draw_content, draw_scenes, kept_out, shows_kept_out
 from darkroom.data.split import columns
@@ -87,6 +87,7 @@ class Shapes:
 
     classes = None
     attributes = tuple(field.name for field in fields(Agreement))
+    judge_version = HASH
 
     def __init__(
         self,
