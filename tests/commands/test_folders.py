@@ -1,18 +1,20 @@
-"""Distances between folders of real pictures, by the command: each metric moves as it must."""
+"""Distances between folders of pictures, by the command, and each metric moves as it must.
+
+Of real photos and a network that has learnt, and of pictures and a network that are made here.
+"""
 
 import json
-import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from metrics.photos import FILES, REAL, made, needs_real_data, untrained
 from PIL import Image, ImageFilter
 
 from darkroom.commands import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL = os.environ.get("DARKROOM_REAL_DATA")
-pytestmark = pytest.mark.skipif(REAL is None, reason="DARKROOM_REAL_DATA is not set")
 EACH = 60
 
 
@@ -21,29 +23,39 @@ def noisy(picture, random):
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """A reference of sixty photos, sixty others, and what may become of those."""
-    place, random = tmp_path_factory.mktemp("folders"), np.random.default_rng(0)
-    photos = [Image.open(path).convert("RGB") for path in sorted(Path(REAL or "", "grocery", "train").rglob("*.jpg"))]
-    photos = [photos[i * len(photos) // (2 * EACH)].resize((96, 96)) for i in range(2 * EACH)]
-    made = {
-        "reference": photos[::2],
-        "others": photos[1::2],
-        "blurred": [each.filter(ImageFilter.GaussianBlur(2)) for each in photos[1::2]],
-        "noisy": [noisy(each, random) for each in photos[1::2]],
-        "few modes": [photos[1 + 2 * (i % 3)] for i in range(EACH)],
+def photos():
+    paths = sorted(Path(REAL or "", "grocery", "train").rglob("*.jpg"))
+    chosen = [paths[i * len(paths) // (2 * EACH)] for i in range(2 * EACH)]
+    return [Image.open(path).convert("RGB").resize((96, 96)) for path in chosen]
+
+
+@pytest.fixture(scope="module", params=[pytest.param("real", marks=needs_real_data), "made"])
+def folders(request, tmp_path_factory):
+    """A reference of sixty pictures, sixty others, what may become of those, and weights of two networks."""
+    place, random = tmp_path_factory.mktemp(request.param), np.random.default_rng(0)
+    pictures = photos() if request.param == "real" else made(2 * EACH, seed=0)
+    for model, name in FILES.items():
+        if request.param == "real":
+            shutil.copy(Path(REAL or "", "weights", name), place / f"{model}.safetensors")
+        else:
+            untrained(model, 96, place)
+    sets = {
+        "reference": pictures[::2],
+        "others": pictures[1::2],
+        "blurred": [each.filter(ImageFilter.GaussianBlur(2)) for each in pictures[1::2]],
+        "noisy": [noisy(each, random) for each in pictures[1::2]],
+        "few modes": [pictures[1 + 2 * (i % 3)] for i in range(EACH)],
     }
-    for name, pictures in made.items():
+    for name, each in sets.items():
         (place / name).mkdir()
-        for number, picture in enumerate(pictures):
+        for number, picture in enumerate(each):
             picture.save(place / name / f"{number:03d}.png")
     return place
 
 
 def measured(folders, generated, *more):
     out = folders / f"{generated}.json"
-    weights = Path(REAL or "", "weights", "squeezenet1_1.safetensors")
+    weights = folders / "squeezenet1_1.safetensors"
     argv = [f"generated={folders / generated}", f"reference={folders / 'reference'}", "extractor=squeezenet1_1"]
     argv += [f"extractor.weights={weights}", "extractor.size=96", "kid_size=50", f"out={out}"]
     argv += [f"cache={folders / 'cache'}", *more]
@@ -72,7 +84,7 @@ def test_statistics_are_kept_and_read_back(folders, capsys, monkeypatch):
     whole = measured(folders, "others")
     kept = folders / "kept.npz"
     monkeypatch.setattr("darkroom.commands.folders.PlainFolder.batches", lambda *_: pytest.fail("was decoded again"))
-    extractor = [f"extractor.weights={REAL}/weights/squeezenet1_1.safetensors", "extractor.size=96"]
+    extractor = [f"extractor.weights={folders}/squeezenet1_1.safetensors", "extractor.size=96"]
     argv = [f"reference={folders / 'reference'}", "extractor=squeezenet1_1", *extractor, f"cache={folders / 'cache'}"]
     assert evaluate.main([*argv, f"statistics_out={kept}"], ROOT / "conf") == 0
     monkeypatch.undo()
@@ -95,7 +107,7 @@ def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, 
     assert found["value"] == pytest.approx(whole["fd_squeezenet1_1"]["value"], rel=1e-9)
     assert "declared" in found["protocol"]["reference"] and found["protocol"]["n"] is None
     argv = [f"generated={folders / 'others'}", reference, "extractor=squeezenet1_1", "extractor.size=96"]
-    argv += [f"extractor.weights={REAL}/weights/squeezenet1_1.safetensors", "metrics=[kid]"]
+    argv += [f"extractor.weights={folders}/squeezenet1_1.safetensors", "metrics=[kid]"]
     assert evaluate.main(argv, ROOT / "conf") == 2
     assert "mean and covariance alone" in capsys.readouterr().err
 
@@ -103,7 +115,7 @@ def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, 
 def test_a_family_that_these_features_cannot_give_is_refused_and_others_are_named_after_them(folders, capsys):
     assert set(measured(folders, "others", "metrics=[cmmd]")) == {"cmmd_squeezenet1_1"}
     argv = [f"generated={folders / 'others'}", f"reference={folders / 'reference'}", "extractor=squeezenet1_1"]
-    argv += [f"extractor.weights={REAL}/weights/squeezenet1_1.safetensors", "metrics=[fd,inception_score]"]
+    argv += [f"extractor.weights={folders}/squeezenet1_1.safetensors", "metrics=[fd,inception_score]"]
     assert evaluate.main(argv, ROOT / "conf") == 2
     said = capsys.readouterr()
     assert "squeezenet1_1 gives features alone; give extractor=inception" in said.err
@@ -122,7 +134,7 @@ def test_what_only_the_pictures_tell_is_one_line(folders, capsys):
     broken = folders / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "a.png").write_bytes(b"")
-    weights = Path(REAL or "", "weights", "mobilenet_v2_trunk.safetensors")
+    weights = folders / "mobilenet_v2.safetensors"
     argv = [f"generated={broken}", f"reference={folders / 'others'}", "extractor=squeezenet1_1"]
     assert evaluate.main([*argv, f"extractor.weights={weights}"], ROOT / "conf") == 2
     assert "is of another network" in capsys.readouterr().err

@@ -127,6 +127,7 @@ def test_samples_are_looked_for_among_the_training_pictures(tmp_path, capsys):
     assert (protocol["m"], protocol["n"], protocol["k"]) == (5, 7, 20)
     assert share["value"] * 5 == share["count"]
     assert protocol["training"] == found["fd_pixels"]["protocol"]["reference"]
+    assert protocol["through"] == "identity"
     sheet = Image.open(run.path / "evaluation_copies.png")
     assert sheet.size[0] > 5 * 64
     assert "among 7 of " in " ".join(capsys.readouterr().out.split())

@@ -37,6 +37,8 @@ def test_the_best_is_measured_again_on_other_samples(swept):
     best = max(rows, key=lambda row: row[winner["by"]])
     assert (winner["guidance_scale"], winner["steps"]) == (best["guidance_scale"], best["steps"])
     assert winner["fd_pixels"] != best["fd_pixels"]
+    number = winner["distances"]["fd_pixels"]
+    assert (number["value"], number["protocol"]["m"]) == (winner["fd_pixels"], 6)
     assert json.loads((run.path / "sweep.json").read_text()) == result
     assert Image.open(run.path / "sweep.png").size[0] > 400
 

@@ -17,8 +17,9 @@ from darkroom.callbacks.cost import Cost
 from darkroom.callbacks.gathering import gathered
 from darkroom.callbacks.samples import Generates
 from darkroom.conditioning.words import heard
-from darkroom.contracts import Judged, PictureSource, Prompts
+from darkroom.contracts import FirstStage, Judged, PictureSource, Prompts
 from darkroom.generation.generator import NotFinite, select
+from darkroom.generation.reconstruct import reconstruct
 from darkroom.generation.sample_set import SampleSet, dealt
 from darkroom.metrics.agreement import JudgeAgreement
 from darkroom.metrics.clip_score import ClipScore, told
@@ -84,6 +85,7 @@ class Distribution(Callback):
         self._cost = Cost(max_share)
         self._validations = 0
         self._reference: Statistics | None = None
+        self._memory: Statistics | None = None  # of the reference as the first stage gives it back
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ class Distribution(Callback):
             drawn = gathered(trainer, index, rows, self._set.n)
             values |= self._distances(trainer, source, drawn)
             if not isinstance(source, Judged):
-                values |= self._agreement(pl_module, source, prompts, drawn)
+                values |= self._agreement(trainer, pl_module, source, prompts, drawn)
         if prompts.caption is None:
             return values
         asked = [prompts.caption[i] for i in index.tolist()]
@@ -169,22 +171,34 @@ class Distribution(Callback):
         return {name: number["value"] for name, number in found.items()}
 
     def _agreement(
-        self, pl_module: Generates, source: PictureSource, prompts: Prompts, drawn: Float[Tensor, "n d"]
+        self,
+        trainer: Trainer,
+        pl_module: Generates,
+        source: PictureSource,
+        prompts: Prompts,
+        drawn: Float[Tensor, "n d"],
     ) -> dict[str, float]:
-        """Nothing where the reference shows what fewer than half of the samples were asked for: too few to tell."""
+        """Beside the reference as the first stage gives it back, since samples come out of it too.
+
+        Nothing where the reference shows what fewer than half of the samples were asked for: too few to tell.
+        """
         conditioner, training = pl_module.generator().model.conditioner, source.split("train")
         asked, shown = (heard(conditioner, each) for each in (prompts, self._set.reference_prompts(training)))
         if asked is None or shown is None:
             return {}
+        if self._memory is None:
+            self._memory = self._statistics(trainer, source, pl_module.generator().first_stage)
         assert self._extractor is not None
-        assert self._reference is not None
-        assert self._reference.features is not None
-        right, n = Named(self._reference.features, shown).agreement(drawn, asked)
+        assert self._memory.features is not None
+        right, n = Named(self._memory.features, shown).agreement(drawn, asked)
         return {title("agreement", self._extractor): right / n} if n >= len(asked) / 2 else {}
 
-    def _statistics(self, trainer: Trainer, source: PictureSource) -> Statistics:
-        """Of the training pictures: kept ones, else computed by all processes together."""
+    def _statistics(self, trainer: Trainer, source: PictureSource, first_stage: FirstStage | None = None) -> Statistics:
+        """Of the training pictures, or of what a first stage makes of them: kept, else computed by all together."""
         protocol = self._protocol(source)
+        if first_stage is not None:
+            reference = protocol["reference"] | {"mirrored": False}
+            protocol |= {"reference": reference, "through": first_stage.spec.hash}
         path = kept_file(self._cache, protocol)
         if trainer.strategy.broadcast(path.exists()):
             return read_statistics(path)
@@ -193,6 +207,8 @@ class Distribution(Callback):
         places = self._set.reference(pictures)
         spans = self._dealt(trainer, len(places))
         batches = (pictures.oriented([places[i] for i in span], mirrored=False) for span in spans)
+        if first_stage is not None:
+            batches = (reconstruct(first_stage, each, trainer.strategy.root_device) for each in batches)
         rows = features(self._extractor, batches)
         whole = gathered(trainer, torch.tensor([i for span in spans for i in span]), rows, len(places))
         statistics = Statistics(moments(whole), protocol, whole)

@@ -1,18 +1,18 @@
 """Whether samples show what they were asked for, where no judge reads pictures; beside what real pictures reach."""
 
-from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from darkroom.commands.console import progress
 from darkroom.commands.pictures import pictures_of
+from darkroom.commands.real_features import RealFeatures
 from darkroom.conditioning.text import captions_of
 from darkroom.conditioning.words import heard
 from darkroom.contracts import PictureSource
 from darkroom.data.prompts import PromptTable
-from darkroom.generation.sample_set import SampleSet
+from darkroom.generation.generator import Generator
 from darkroom.metrics.agreement import wilson
 from darkroom.metrics.clip_score import ClipScore, told
 from darkroom.metrics.distances import Sets
@@ -20,30 +20,26 @@ from darkroom.metrics.nearest_agreement import Named
 from darkroom.metrics.protocol import measured
 
 
-def of_conditions(
-    sets: Sets,
-    source: PictureSource,
-    conditioner: nn.Module,
-    samples: SampleSet,
-    real: Callable[[], Float[Tensor, "k d"]] | None,  # features of the validation pictures, computed where wanted
-) -> dict[str, Any]:
+def of_conditions(sets: Sets, real: RealFeatures, generator: Generator, *, beside_real: bool) -> dict[str, Any]:
     """``agreement_<extractor>``: the share of samples whose nearest training picture shows what was asked for.
 
     Beside it stands as ``real`` the same of validation pictures, which samples will hardly exceed; not where no
-    training picture shows what they do, as with captions of one picture each. Nothing without conditions.
+    training picture shows what they do, as with captions of one picture each. Nothing without conditions. All real
+    pictures go through the first stage, as samples come out of it.
     """
-    training, validation = (source.split(name) for name in ("train", "validation"))
+    samples = real.samples
+    training, validation = (real.source.split(name) for name in ("train", "validation"))
     own = PromptTable(validation)[range(len(validation))]
     prompts = samples.prompts(training), samples.reference_prompts(training), own
-    asked, shown, beside = (heard(conditioner, each) for each in prompts)
+    asked, shown, beside = (heard(generator.model.conditioner, each) for each in prompts)
     if asked is None or shown is None or beside is None:
         return {}
-    named = Named(sets.reference_features, shown)
+    named = Named(real.memory(generator.first_stage)[: len(shown)], shown)
     right, n = named.agreement(sets.generated, asked)
     if not n:
         return {}
-    right_of_real, m = named.agreement(real(), beside) if real is not None else (0, 0)
-    metric = {"name": "agreement", "neighbours": 1}
+    right_of_real, m = named.agreement(real.held_out(generator.first_stage), beside) if beside_real else (0, 0)
+    metric = {"name": "agreement", "neighbours": 1, "through": generator.first_stage.spec.hash}
     beside_it = {"interval": list(wilson(right, n)), "judged": n, "real": right_of_real / m if m else None}
     return {sets.title("agreement"): sets.number(right / n, metric, **beside_it)}
 

@@ -1,14 +1,11 @@
 """What a run draws, held against its training pictures; what its first stage reconstructs, against the originals."""
 
-import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 
 from darkroom.build import build
 from darkroom.commands.conditions import of_captions, of_conditions
@@ -17,9 +14,10 @@ from darkroom.commands.folders import warn_of_few
 from darkroom.commands.load import device
 from darkroom.commands.memorisation import of_copies
 from darkroom.commands.pictures import pictures_of, reconstruct
+from darkroom.commands.real_features import RealFeatures
 from darkroom.conditioning.text import captions_of
 from darkroom.conditioning.words import refuse_deaf
-from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource
+from darkroom.contracts import FirstStage, Judged, PictureSource
 from darkroom.generation.generator import Generator
 from darkroom.generation.sample_set import SampleSet
 from darkroom.metrics.clip_score import ClipScore
@@ -31,8 +29,6 @@ from darkroom.metrics.lpips import LPIPS, MeanLPIPS
 from darkroom.metrics.memorisation import LEAST
 from darkroom.metrics.moments import moments
 from darkroom.metrics.protocol import measured
-from darkroom.metrics.reference import kept_statistics
-from darkroom.metrics.statistics_file import Statistics
 from darkroom.metrics.titles import title
 from darkroom.runs.folder import Run
 
@@ -113,6 +109,8 @@ def of_reconstructions(
     if extractor is None and lpips is None:
         return {}
     validation = source.split("validation")
+    if extractor is not None:
+        warn_of_few({"the validation split": len(validation)})
     rows, mean = [], None if lpips is None else MeanLPIPS(lpips)
     for image in progress(
         pictures_of(validation, batch_size), len(validation), batch_size, "comparing reconstructions"
@@ -152,7 +150,11 @@ def of_samples(
     training = source.split("train")
     asked = SampleSet(config.n, config.n_reference, config.seed)
     prompts = asked.prompts(training)
-    reference = None if extractor is None else reference_of(extractor, source, asked, config)
+    real = None
+    if extractor is not None:
+        refuse_impossible(_families(config), extractor)
+        real = RealFeatures(extractor, source, asked, Path(config.cache), config.batch_size)
+        warn_of_few({"the run": config.n, "the reference": len(asked.reference(training))})
     rows, scores, start = [], [], 0
     drawn = generator(prompts, asked.keys(), batch_size=config.batch_size)
     for pictures in progress(drawn, config.n, config.batch_size, "developing for distances"):
@@ -162,69 +164,18 @@ def of_samples(
             scores.append(clip_score([pictures], captions_of(prompts)[start : start + len(pictures)]))
         start += len(pictures)
     found: dict[str, Any] = {}
-    if extractor is not None and reference is not None:
+    if extractor is not None and real is not None:
         protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
-        sets = Sets(torch.cat(rows), reference, protocol, config.kid_size, extractor)
+        sets = Sets(torch.cat(rows), real.reference(), protocol, config.kid_size, extractor)
         found |= {name: number for family in _families(config) for name, number in FAMILIES[family](sets).items()}
-        real = functools.cache(lambda: of_validation(extractor, source, config))
         if not isinstance(source, Judged):
-            found |= of_conditions(sets, source, generator.model.conditioner, asked, real if beside_real else None)
+            found |= of_conditions(sets, real, generator, beside_real=beside_real)
         if sheet is not None:
-            known = known_features(sets, source, asked, config)
-            found |= of_copies(sets, source, generator, asked, known, real(), sheet, config.batch_size)
+            found |= of_copies(sets, real, generator, sheet)
     if clip_score is not None:
         found |= of_captions(clip_score, torch.cat(scores), source, config.batch_size if beside_real else None)
     return found
 
 
-def reference_of(
-    extractor: FeatureExtractor, source: PictureSource, asked: SampleSet, config: DictConfig
-) -> Statistics:
-    """Of the training pictures, kept ones or new; warns where there are few of them, or of the samples."""
-    refuse_impossible(_families(config), extractor)
-    training = source.split("train")
-    protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
-    places = asked.reference(training)
-    warn_of_few({"the run": config.n, "the reference": len(places)})
-    return kept_statistics(
-        Path(config.cache), protocol, lambda: features(extractor, _followed(training, places, config.batch_size))
-    )
-
-
-def known_features(sets: Sets, source: PictureSource, asked: SampleSet, config: DictConfig) -> Float[Tensor, "n d"]:
-    """Of the reference, and after it of the reference mirrored, where the training saw pictures so."""
-    training = source.split("train")
-    if training.flip_seed is None:
-        return sets.reference_features
-    protocol = {"extractor": sets.extractor.protocol, "reference": asked.facts(source), "mirrored": True}
-    places = asked.reference(training)
-    kept = kept_statistics(
-        Path(config.cache),
-        protocol,
-        lambda: features(sets.extractor, _followed(training, places, config.batch_size, mirrored=True)),
-    )
-    assert kept.features is not None  # of a file that was written with them
-    return torch.cat([sets.reference_features, kept.features])
-
-
-def of_validation(extractor: FeatureExtractor, source: PictureSource, config: DictConfig) -> Float[Tensor, "k d"]:
-    """Features of the whole validation split, kept ones or new."""
-    validation, size = source.split("validation"), config.batch_size
-    facts = {"data": source.fingerprint, "split": "validation", "pictures": len(validation)}
-    batches = progress(pictures_of(validation, size), len(validation), size, "features of real pictures")
-    protocol = {"extractor": extractor.protocol, "reference": facts}
-    kept = kept_statistics(Path(config.cache), protocol, lambda: features(extractor, batches))
-    assert kept.features is not None  # of a file that was written with them
-    return kept.features
-
-
 def _families(config: DictConfig) -> Sequence[str]:
     return _FAMILIES if config.metrics is None else config.metrics
-
-
-def _followed(
-    pictures: PictureDataset, places: list[int], batch_size: int, mirrored: bool = False
-) -> Iterable[UInt8[Tensor, "b 3 H W"]]:
-    starts = range(0, len(places), batch_size)
-    batches = (pictures.oriented(places[start : start + batch_size], mirrored=mirrored) for start in starts)
-    return progress(batches, len(places), batch_size, "features of training pictures")

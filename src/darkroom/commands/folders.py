@@ -105,10 +105,10 @@ def warn_of_few(sizes: Mapping[str, int | None]) -> None:
 
 
 def error(number: Mapping[str, Any]) -> str:
-    """A number's own uncertainty in words, where it has one."""
-    if "sd" in number:
-        return f"standard deviation {number['sd']:.2g}"
-    return "{:.4g} to {:.4g}".format(*number["interval"]) if "interval" in number else ""
+    """A number's own uncertainty in words, where it has one, and what real pictures reach."""
+    words = [f"standard deviation {number['sd']:.2g}"] if "sd" in number else []
+    words += ["{:.4g} to {:.4g}".format(*number["interval"])] if "interval" in number else []
+    return ", ".join([*words, *([f"real pictures {number['real']:.4g}"] if "real" in number else [])])
 
 
 def table(found: Mapping[str, Any], title: str) -> Table:

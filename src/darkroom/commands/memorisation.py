@@ -19,13 +19,12 @@ from darkroom.build import build
 from darkroom.commands.console import console
 from darkroom.commands.folders import features_of
 from darkroom.commands.load import device
-from darkroom.contracts import PictureSource
+from darkroom.commands.real_features import RealFeatures
 from darkroom.data.decode import decode
 from darkroom.data.plain_folder import PlainFolder
 from darkroom.data.transforms import square
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator, select
-from darkroom.generation.sample_set import SampleSet
 from darkroom.keys import Keys
 from darkroom.metrics.distances import Sets
 from darkroom.metrics.extractor import FeatureExtractor
@@ -54,7 +53,9 @@ def measure_memorisation(config: DictConfig) -> dict[str, Any]:
     protocol = {"extractor": extractor.protocol, "training": prints["training"], "held_out": prints["held_out"]}
     result = numbers(found, protocol)
     console.print(table(result, f"{found.m} generated, {found.n} training and {found.k} held-out pictures"))
-    if config.out is not None:
+    if config.out is None:
+        console.print("out=FILE.json keeps the numbers, and the closest pairs as a picture beside it", markup=False)
+    else:
         made = {"samples": prints["generated"], **provenance(device())}
         pairs = found.closest(PAIRS)
         names = [tuple(folders[name].names[getattr(pair, name)] for name in _SETS[:2]) for pair in pairs]
@@ -63,43 +64,38 @@ def measure_memorisation(config: DictConfig) -> dict[str, Any]:
     return result
 
 
-def of_copies(
-    sets: Sets,
-    source: PictureSource,
-    generator: Generator,
-    samples: SampleSet,
-    known: Float[Tensor, "n d"],
-    held_out: Float[Tensor, "k d"],
-    sheet: Path,
-    batch_size: int,
-) -> dict[str, Any]:
-    """A run's samples held against training pictures by their features, on the scale of validation pictures.
+def of_copies(sets: Sets, real: RealFeatures, generator: Generator, sheet: Path) -> dict[str, Any]:
+    """A run's samples held against its training pictures, on the scale of validation pictures.
 
-    ``known``: of the training pictures of ``sets``, and after them of the same mirrored, where training saw them so.
-    The closest pairs, drawn again, are written to ``sheet``. What nothing can be told of gives a warning and no number.
+    All real pictures go through the first stage, as samples come out of it: else its blur would be all that is seen.
+    Mirrored ones too, where training saw them so. The closest pairs, drawn again, are written to ``sheet``. What
+    nothing can be told of gives a warning and no number.
     """
+    source, samples, first_stage = real.source, real.samples, generator.first_stage
     training, validation = source.split("train"), source.split("validation")
+    places = samples.reference(training)
     try:
-        found = memorisation(sets.generated, known, held_out)
+        known = real.memory(first_stage)
+        found = memorisation(sets.generated, known, real.held_out(first_stage))
     except ValueError as error:  # the evaluation's other numbers are not to be lost for it
         _warn(str(error))
         return {}
     own = {"data": source.fingerprint, "split": "validation", "pictures": len(validation)}
-    places = samples.reference(training)
     facts = samples.facts(source) | ({"mirrored": "too"} if len(known) > len(places) else {})
-    protocol = {"extractor": sets.extractor.protocol, "training": facts, "held_out": own}
+    through = {"through": first_stage.spec.hash}
+    protocol = {"extractor": sets.extractor.protocol, "training": facts, "held_out": own, **through}
     pairs = found.closest(PAIRS)
     rows = np.array([pair.generated for pair in pairs])
     start = Keys(samples.keys().words[rows])
-    again = generator(select(samples.prompts(training), rows), start, batch_size=batch_size)
+    again = generator(select(samples.prompts(training), rows), start, batch_size=real.batch_size)
     drawn = torch.cat([pictures.cpu() for pictures in again])
-    real = torch.cat(
+    theirs = torch.cat(
         [
             training.oriented([places[pair.training % len(places)]], mirrored=pair.training >= len(places))
             for pair in pairs
         ]
     )
-    save_pairs(sheet, _enlarged(drawn), _enlarged(real), pairs)
+    save_pairs(sheet, _enlarged(drawn), _enlarged(theirs), pairs)
     console.print(f"the closest pairs: {sheet}", soft_wrap=True, markup=False)
     if len(places) < len(training):
         few = f"{len(places)} of {len(training)} training pictures"

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from darkroom.commands.load import device
-from darkroom.contracts import FirstStage, PictureDataset, to_float, to_uint8
+from darkroom.contracts import FirstStage, PictureDataset
+from darkroom.generation import reconstruct as generation
 
 
 def pictures_of(dataset: PictureDataset, batch_size: int) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
@@ -16,7 +16,6 @@ def pictures_of(dataset: PictureDataset, batch_size: int) -> Iterator[UInt8[Tens
         yield dataset.oriented(range(start, min(start + batch_size, len(dataset))), mirrored=False)
 
 
-@torch.inference_mode()
 def reconstruct(first_stage: FirstStage, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
-    """Through the posterior's mean and back, in float32; from the CPU to the CPU."""
-    return to_uint8(first_stage.decode(first_stage.encode(to_float(image.to(device()))).mean)).cpu()
+    """In float32, on the device of the commands; from the CPU to the CPU."""
+    return generation.reconstruct(first_stage, image, device())

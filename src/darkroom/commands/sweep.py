@@ -46,16 +46,17 @@ def sweep(config: DictConfig) -> dict[str, Any]:
     rows = []
     for setting in settings(config.sweep):
         console.print(words(setting), markup=False)
-        rows.append(setting | measured(run, source, *judges, with_setting(config, setting, n=config.sweep.n)))
+        row, _ = measured(run, source, *judges, with_setting(config, setting, n=config.sweep.n))
+        rows.append(setting | row)
     metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
     best = (min if metric.startswith(("fd", "fid")) else max)(rows, key=lambda row: row[metric])
     setting = {name: best[name] for name in SWEPT if name in best}
     seed = config.seed + 1
-    again = measured(run, source, *judges, with_setting(config, setting, n=config.n, seed=seed))
+    again, numbers = measured(run, source, *judges, with_setting(config, setting, n=config.n, seed=seed))
     made = {"run": str(run.path), "n_reference": config.n_reference, **provenance(device())}
     result = {
         "search": {"seed": config.seed, "n": config.sweep.n, "rows": rows},
-        "winner": {"by": metric, "seed": seed, "n": config.n, **setting, **again},
+        "winner": {"by": metric, "seed": seed, "n": config.n, **setting, **again, "distances": numbers},
         "made": made,
     }
     write_text(out, json.dumps(result, indent=2) + "\n")
@@ -101,12 +102,13 @@ def measured(
     extractor: FeatureExtractor | None,
     clip_score: ClipScore | None,
     config: DictConfig,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], dict[str, Any]]:
     """Agreement where there is a judge, the Frechet distance where there is an extractor, the CLIP score where it is
-    asked for, and what a sample costs.
+    asked for, and what a sample costs; the second answer has the distances with their protocols.
     """
     generator = configured(run, config)
     found: dict[str, float] = {}
+    numbers: dict[str, Any] = {}
     batches = 0
     with evaluations(generator) as calls:
         if isinstance(source, Judged) and reads_text(generator):
@@ -116,12 +118,12 @@ def measured(
             batches += -(-config.n // config.batch_size)
         if extractor is not None or clip_score is not None:
             fd = with_setting(config, {}, metrics=["fd"])
-            numbers = of_samples(extractor, clip_score, source, generator, fd, beside_real=False)
+            numbers |= of_samples(extractor, clip_score, source, generator, fd, beside_real=False)
             found |= {name: each["value"] for name, each in numbers.items()}
             batches += -(-config.n // config.batch_size)
     if not found:
         raise ValueError("sweep: nothing measures this run's samples; give extractor=NAME extractor.weights=FILE")
-    return {"network_evaluations": len(calls) / batches, **found}
+    return {"network_evaluations": len(calls) / batches, **found}, numbers
 
 
 @contextmanager
