@@ -34,7 +34,7 @@ def of_conditions(sets: Sets, real: RealFeatures, generator: Generator, *, besid
     asked, shown, beside = (heard(generator.model.conditioner, each) for each in prompts)
     if asked is None or shown is None or beside is None:
         return {}
-    named = Named(real.memory(generator.first_stage)[: len(shown)], shown)
+    named = Named(real.memory(generator.first_stage, mirrored=False), shown)
     right, n = named.agreement(sets.generated, asked)
     if not n:
         return {}

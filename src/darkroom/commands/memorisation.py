@@ -75,7 +75,7 @@ def of_copies(sets: Sets, real: RealFeatures, generator: Generator, sheet: Path)
     training, validation = source.split("train"), source.split("validation")
     places = samples.reference(training)
     try:
-        known = real.memory(first_stage)
+        known = real.memory(first_stage, mirrored=True)
         found = memorisation(sets.generated, known, real.held_out(first_stage))
     except ValueError as error:  # the evaluation's other numbers are not to be lost for it
         _warn(str(error))

@@ -32,13 +32,13 @@ class RealFeatures:
         """Of the training pictures that are the reference."""
         return self._kept("train", {"reference": self.samples.facts(self.source)})
 
-    def memory(self, first_stage: FirstStage) -> Float[Tensor, "n d"]:
+    def memory(self, first_stage: FirstStage, *, mirrored: bool) -> Float[Tensor, "n d"]:
         """Of what a denoiser could have learnt by heart: the reference as the first stage gives it back.
 
-        After it the same mirrored, where training saw pictures so.
+        ``mirrored``: after it the same mirrored, where training saw pictures so.
         """
         reference = self.samples.facts(self.source)
-        flips = (False, True) if self.source.split("train").flip_seed is not None else (False,)
+        flips = (False, True) if mirrored and self.source.split("train").flip_seed is not None else (False,)
         kept = [self._kept("train", {"reference": reference | {"mirrored": each}}, first_stage) for each in flips]
         return torch.cat([_rows(each) for each in kept])
 

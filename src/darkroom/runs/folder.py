@@ -1,4 +1,4 @@
-"""A run is a folder: config.yaml, summary.json, metrics.csv, checkpoints/, samples/, first_stage/, wandb/."""
+"""A run is a folder: config.yaml, summary.json, metrics.csv, checkpoints/, samples/, first_stage/, ema/, wandb/."""
 
 import json
 from dataclasses import dataclass
