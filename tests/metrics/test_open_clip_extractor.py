@@ -7,31 +7,18 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from tiny_clip import NAME, tiny_clip
 
 from darkroom.keys import keys
 from darkroom.metrics.open_clip_extractor import OpenClipExtractor
 from darkroom.metrics.titles import title
 
-NAME = "darkroom-tiny-vision"
-TINY = {
-    "embed_dim": 24,
-    "quick_gelu": True,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 64, "width": 32, "heads": 4, "layers": 1},
-}
 PICTURES = keys(seed=0, purpose="pictures", places=range(3)).integers(256, (3, 40, 61)).to(torch.uint8)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A random CLIP of a small size, its transform and a file of its weights."""
-    folder = tmp_path_factory.mktemp("open_clip")
-    (folder / f"{NAME}.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(folder / f"{NAME}.json")
-    model, _, transform = open_clip.create_model_and_transforms(NAME)
-    save_file({name: each.contiguous() for name, each in model.state_dict().items()}, folder / "clip.safetensors")
-    return model.eval(), transform, folder / "clip.safetensors"
+    return tiny_clip(tmp_path_factory.mktemp("open_clip"))
 
 
 def test_features_are_open_clips_own(whole):

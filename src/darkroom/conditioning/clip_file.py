@@ -1,5 +1,6 @@
 """A CLIP of open_clip's list and the file of its weights: from open_clip's usual cache, fetched, or given by a path."""
 
+import logging
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ class ClipFile:
         import open_clip
         from huggingface_hub.constants import HF_HUB_CACHE
 
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its warnings say what the error will
         try:
             return Path(open_clip.download_pretrained(self.tag))
         except (OSError, RuntimeError, ValueError) as error:  # no network, no such file, a wrong checksum
