@@ -37,7 +37,7 @@ def test_the_tag_decides_activation_and_preparation(whole, monkeypatch):
     squash = {"quick_gelu": False, "resize_mode": "squash", "mean": (0.5, 0.5, 0.5)}
     monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: squash)
     own = OpenClipExtractor(name="x", model=NAME, weights=str(whole[2]), tag="other")
-    assert isinstance(own._tower.transformer.resblocks[0].mlp.gelu, torch.nn.GELU)
+    assert isinstance(own._network.transformer.resblocks[0].mlp.gelu, torch.nn.GELU)
     assert (own.protocol["resize_mode"], own.protocol["mean"], own.protocol["tag"]) == ("squash", [0.5] * 3, "other")
 
 

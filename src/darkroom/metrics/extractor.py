@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -54,6 +54,27 @@ def in_micro_batches(
     """What ``network`` makes of prepared pictures on ``device``; the same for a picture whatever comes beside it."""
     with exact_float32(device):
         return torch.cat([network(rows.to(device))[:kept].cpu() for rows, kept in micro_batches(prepared, MICRO_BATCH)])
+
+
+_Asked = TypeVar("_Asked", bound="Asked")
+
+
+class Asked:
+    """A frozen network that is asked in micro-batches, on the device where it was put."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval().requires_grad_(False)
+        self._device = torch.device("cpu")
+
+    def __call__(self, prepared: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Float32, on the CPU."""
+        return in_micro_batches(self._network, prepared, self._device)
+
+    def to(self: _Asked, device: torch.device) -> _Asked:
+        """Itself, computing on ``device``."""
+        self._network.to(device)
+        self._device = device
+        return self
 
 
 class Extractor:

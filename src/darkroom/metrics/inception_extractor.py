@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
-from darkroom.metrics.extractor import ASKED, in_micro_batches
+from darkroom.metrics.extractor import ASKED, Asked
 from darkroom.metrics.preparation import tensorflow_bilinear
 from darkroom.metrics.weights_file import fill
 from darkroom.networks.pretrained.inception import Inception
@@ -17,35 +16,26 @@ _SIZE = 299
 _TITLES = {"fd": "fid", "rfd": "rfid", "kid": "kid", "inception_score": "inception_score"}
 
 
-class InceptionExtractor:
+class InceptionExtractor(Asked):
     """The graph of 2015-12-05 with its own scaling: torch-fidelity's, and clean-fid's ``legacy_tensorflow``."""
 
     name = "inception"
 
+    _network: Inception
+
     def __init__(self, *, weights: str) -> None:
         """Raises FileNotFoundError or ValueError in one line for a file that is not there, or of another network."""
         self.titles: Mapping[str, str] = _TITLES
-        self._network = Inception().eval().requires_grad_(False)
+        super().__init__(Inception())
         self.hash = fill(self._network, Path(weights), key="extractor.weights")
-        self._device = torch.device("cpu")
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "3 299 299"]:
         """The whole picture, squeezed into a square where it is none; in [-1, 1)."""
         return (tensorflow_bilinear(picture, _SIZE) - 128) / 128
 
-    def __call__(self, prepared: Float[Tensor, "b 3 299 299"]) -> Float[Tensor, "b 2048"]:
-        """Float32, on the CPU."""
-        return in_micro_batches(self._network, prepared, self._device)
-
     def logits(self, features: Float[Tensor, "n 2048"]) -> Float64[Tensor, "n 1008"]:
         """Of the graph's classes, from its features; in float64, where batches of any size round alike."""
         return self._network.logits(features.double())
-
-    def to(self, device: torch.device) -> "InceptionExtractor":
-        """Itself, computing on ``device``."""
-        self._network.to(device)
-        self._device = device
-        return self
 
     @property
     def protocol(self) -> dict[str, Any]:

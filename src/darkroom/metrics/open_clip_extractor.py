@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from darkroom.metrics.extractor import ASKED, in_micro_batches
+from darkroom.metrics.extractor import ASKED, Asked
 from darkroom.metrics.open_clip_preparation import OpenClipPreparation
 from darkroom.metrics.weights_file import fill
 
 _OF_CMMD = ("ViT-L-14-336", "openai")
 
 
-class OpenClipExtractor:
+class OpenClipExtractor(Asked):
     """A frozen tower: features are those of ``encode_image``, projected to where captions lie, of any length.
 
     Args:
@@ -33,24 +32,14 @@ class OpenClipExtractor:
         self.name, self._model, self._tag = name, model, tag
         self.titles: Mapping[str, str] = {"cmmd": "cmmd"} if (model, tag) == _OF_CMMD else {}
         known = _known(model, tag)
-        tower = _tower(model, known).eval().requires_grad_(False)
+        tower = _tower(model, known)
+        super().__init__(tower)
         self.hash = fill(nn.ModuleDict({"visual": tower}), Path(weights), key="extractor.weights")
-        self._tower, self._device = tower, torch.device("cpu")
         self._preparation = OpenClipPreparation(tower.image_size, known)
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "3 h w"]:
         """By open_clip's transform for these weights."""
         return self._preparation(picture)
-
-    def __call__(self, prepared: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """Float32, on the CPU."""
-        return in_micro_batches(self._tower, prepared, self._device)
-
-    def to(self, device: torch.device) -> "OpenClipExtractor":
-        """Itself, computing on ``device``."""
-        self._tower.to(device)
-        self._device = device
-        return self
 
     @property
     def protocol(self) -> dict[str, Any]:

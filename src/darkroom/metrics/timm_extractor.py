@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from darkroom.metrics.extractor import ASKED, in_micro_batches
+from darkroom.metrics.extractor import ASKED, Asked
 from darkroom.metrics.preparation import pillow
 from darkroom.metrics.weights_file import fill
 
 
-class TimmExtractor:
+class TimmExtractor(Asked):
     """A frozen network without its classifier: features are what it would classify by.
 
     Args:
@@ -29,25 +28,14 @@ class TimmExtractor:
         from timm.data import create_transform, resolve_model_data_config  # seconds
 
         self.name, self._model = name, model
-        self._network = _network(model, size).eval().requires_grad_(False)
+        super().__init__(_network(model, size))
         self.hash = fill(self._network, Path(weights), key="extractor.weights")
-        self._device = torch.device("cpu")
         self._preparation = resolve_model_data_config(self._network, {"img_size": size})
         self._transform = create_transform(**self._preparation, is_training=False)
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "3 h w"]:
         """By timm's transform of this model's evaluation."""
         return self._transform(pillow(picture))
-
-    def __call__(self, prepared: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """Float32, on the CPU."""
-        return in_micro_batches(self._network, prepared, self._device)
-
-    def to(self, device: torch.device) -> "TimmExtractor":
-        """Itself, computing on ``device``."""
-        self._network.to(device)
-        self._device = device
-        return self
 
     @property
     def protocol(self) -> dict[str, Any]:
