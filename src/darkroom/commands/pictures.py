@@ -7,7 +7,7 @@ from torch import Tensor
 
 from darkroom.commands.load import device
 from darkroom.contracts import FirstStage, PictureDataset
-from darkroom.generation import reconstruct as generation
+from darkroom.generation.reconstruct import reconstruct as through
 
 
 def pictures_of(dataset: PictureDataset, batch_size: int) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
@@ -18,4 +18,4 @@ def pictures_of(dataset: PictureDataset, batch_size: int) -> Iterator[UInt8[Tens
 
 def reconstruct(first_stage: FirstStage, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]:
     """In float32, on the device of the commands; from the CPU to the CPU."""
-    return generation.reconstruct(first_stage, image, device())
+    return through(first_stage, image, device())
