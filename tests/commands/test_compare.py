@@ -30,6 +30,15 @@ def test_numbers_that_were_made_alike_stand_side_by_side(tmp_path, capsys):
     assert row == ["fd_x", "12.5", "10.25", "-2.25"]
 
 
+def test_names_with_brackets_and_colons_are_shown_as_they_are(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a[").mkdir()
+    paths = [written(Path("a["), "b].json", fd_x=fd(1.0)), written(Path(), "[old] :cat:.json", fd_x=fd(2.0))]
+    assert evaluate.main([f"compare={paths}"], ROOT / "conf") == 0
+    heading = capsys.readouterr().out.splitlines()[0]
+    assert heading.split("  ")[1:3] == paths
+
+
 def test_numbers_of_different_protocols_are_refused_and_the_fields_named(tmp_path, capsys):
     a = written(tmp_path, "a.json", fd_x=fd(12.5), kid_x=fd(1.0))
     b = written(tmp_path, "b.json", fd_x=fd(10.0, size=96, m=400), kid_x=fd(2.0))

@@ -1,10 +1,11 @@
-"""What of the config Lightning is told otherwise."""
+"""What of the config Lightning is told otherwise, and what is said at the end."""
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from darkroom.commands.fit import accelerator
+from darkroom.commands.fit import accelerator, close
+from darkroom.runs.folder import Run
 
 
 @pytest.mark.parametrize(
@@ -14,3 +15,9 @@ from darkroom.commands.fit import accelerator
 def test_auto_is_a_gpu_of_nvidia_or_the_cpu(monkeypatch, asked, gpu, told):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     assert accelerator(OmegaConf.create({"accelerator": asked})) == told
+
+
+def test_the_closing_line_names_the_folder_whatever_its_name_holds(tmp_path, capsys):
+    run = Run(tmp_path / "my logs, [old][/b] :cat:")
+    close(run, [])
+    assert capsys.readouterr().out == f"the run:               {run.path}\n"

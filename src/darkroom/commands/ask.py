@@ -53,11 +53,11 @@ def say_conditions(config: DictConfig, words: Sequence[str] | None) -> None:
     if words is None:
         console.print("drawing without a condition: the run was trained on none")
     elif config.prompt is not None or config.label is not None:
-        console.print(f"drawing: {words[0]}", markup=False, soft_wrap=True)
+        console.print(f"drawing: {words[0]}", soft_wrap=True)
     else:
         console.print("neither prompt nor label was given: drawing under conditions of the training")
         for line in dict.fromkeys(words):
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+            console.print(f"  {line}", soft_wrap=True)
 
 
 def warn_of_words(conditioner: nn.Module, config: DictConfig) -> None:
@@ -74,4 +74,4 @@ def warn_of_words(conditioner: nn.Module, config: DictConfig) -> None:
 
 
 def _warn(line: str) -> None:
-    console.print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
+    console.print(f"warning: {line}", style="yellow", soft_wrap=True)

@@ -42,7 +42,7 @@ def compare(paths: Sequence[str]) -> int:
         console.print(_table(alike, first, second, paths))
         made = dict.fromkeys(line for name in alike for line in differences(first[name].made, second[name].made))
         for line in made:
-            console.print(f"made differently: {line}", markup=False, soft_wrap=True)
+            console.print(f"made differently: {line}", soft_wrap=True)
     return report(faults) if faults else 0
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 T = TypeVar("T")
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)  # a path such as "runs, [old]" is shown as it is
 
 
 class Warnings(logging.Handler):
@@ -19,7 +19,7 @@ class Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         words = f"{record.levelname.lower()}: {record.getMessage()}"
-        console.print(words, style="yellow", markup=False, soft_wrap=True)
+        console.print(words, style="yellow", soft_wrap=True)
 
 
 def progress(batches: Iterable[T], pictures: int, batch_size: int, description: str) -> Iterable[T]:

@@ -60,7 +60,7 @@ def distances(
     if generator is None:
         return found
     if extractor is not None and config.n < 2:
-        console.print(f"warning: n={config.n} samples have no distance", style="yellow", markup=False)
+        console.print(f"warning: n={config.n} samples have no distance", style="yellow")
         extractor = None
     if extractor is not None or clip_score is not None:
         copies = sheet if config.memorisation else None

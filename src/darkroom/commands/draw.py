@@ -51,8 +51,8 @@ def draw(config: DictConfig) -> None:
         write_metadata(out, words)
     sheet = torch.cat(drawn)[:SHEET]
     save_grid(out / "grid.png", sheet, words and words[:SHEET])
-    console.print(f"drawn into {out}", soft_wrap=True, markup=False)
-    console.print(f"together: {out / 'grid.png'}", soft_wrap=True, markup=False)
+    console.print(f"drawn into {out}", soft_wrap=True)
+    console.print(f"together: {out / 'grid.png'}", soft_wrap=True)
 
 
 def configured(run: Run, config: DictConfig) -> Generator:

@@ -41,7 +41,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     protocol = {"extractor": extractor.protocol, "reference": facts}
     if config.statistics_out is not None:
         write_statistics(Path(config.statistics_out), Statistics(reference.moments, protocol, reference.features))
-        console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True, markup=False)
+        console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True)
     if config.generated is None:
         return {}
     folder = PlainFolder(Path(config.generated), extractor.prepare)
@@ -55,7 +55,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
         made = {"samples": folder.fingerprint, **provenance(device())}
         result = {name: {**number, "made": made} for name, number in found.items()}
         write_text(Path(config.out), json.dumps(result, indent=2) + "\n")
-        console.print(f"written to {config.out}", soft_wrap=True, markup=False)
+        console.print(f"written to {config.out}", soft_wrap=True)
     return found
 
 
@@ -101,7 +101,7 @@ def warn_of_few(sizes: Mapping[str, int | None]) -> None:
     few = [f"{name} has {size}" for name, size in sizes.items() if size is not None and size < FEW]
     if few:
         words = f"warning: {' and '.join(few)} pictures, and under {FEW} a distance tells their number as well"
-        console.print(words, style="yellow", markup=False, soft_wrap=True)
+        console.print(words, style="yellow", soft_wrap=True)
 
 
 def error(number: Mapping[str, Any]) -> str:

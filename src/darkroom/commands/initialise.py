@@ -21,9 +21,9 @@ def initialise(model: nn.Module, config: DictConfig) -> None:
     taken = take_weights(model, weights, here=here, there=_meanings_there(run, config) if here else {})
     if not taken.whole:
         raise ValueError(f"init={config.init}: no weight of this run fits; give a run of the same kind of network")
-    console.print(f"weights of {run.path}: {taken.whole} tensors taken", soft_wrap=True, markup=False)
+    console.print(f"weights of {run.path}: {taken.whole} tensors taken", soft_wrap=True)
     for line in taken.lines():
-        console.print(f"  {line}", soft_wrap=True, markup=False)
+        console.print(f"  {line}", soft_wrap=True)
 
 
 def row_meanings(module: nn.Module, prefix: str = "") -> Meanings:

@@ -68,7 +68,7 @@ def measure(config: DictConfig) -> dict[str, Any]:
     result = {"metrics": metrics, "protocol": protocol, "distances": numbers}
     write_text(out, json.dumps(result, indent=2) + "\n")
     console.print(table(metrics, found, run, len(validation)))
-    console.print(f"written to {out}", soft_wrap=True, markup=False)
+    console.print(f"written to {out}", soft_wrap=True)
     track(run, metrics | {name: number["value"] for name, number in found.items()})
     return result
 

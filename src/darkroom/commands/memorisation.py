@@ -54,7 +54,7 @@ def measure_memorisation(config: DictConfig) -> dict[str, Any]:
     result = numbers(found, protocol)
     console.print(table(result, f"{found.m} generated, {found.n} training and {found.k} held-out pictures"))
     if config.out is None:
-        console.print("out=FILE.json keeps the numbers, and the closest pairs as a picture beside it", markup=False)
+        console.print("out=FILE.json keeps the numbers, and the closest pairs as a picture beside it")
     else:
         made = {"samples": prints["generated"], **provenance(device())}
         pairs = found.closest(PAIRS)
@@ -96,7 +96,7 @@ def of_copies(sets: Sets, real: RealFeatures, generator: Generator, sheet: Path)
         ]
     )
     save_pairs(sheet, _enlarged(drawn), _enlarged(theirs), pairs)
-    console.print(f"the closest pairs: {sheet}", soft_wrap=True, markup=False)
+    console.print(f"the closest pairs: {sheet}", soft_wrap=True)
     if len(places) < len(training):
         few = f"{len(places)} of {len(training)} training pictures"
         _warn(f"copies are looked for among {few}; n_reference= says how many")
@@ -175,7 +175,7 @@ def _write(config: DictConfig, result: dict[str, Any], pairs: Sequence[Pair], na
     generated = _shown(Path(config.generated), [each[0] for each in names])
     training = _shown(Path(config.training), [each[1] for each in names])
     save_pairs(sheet, generated, training, pairs)
-    console.print(f"written to {out}, the closest pairs to {sheet}", soft_wrap=True, markup=False)
+    console.print(f"written to {out}, the closest pairs to {sheet}", soft_wrap=True)
 
 
 def _shown(root: Path, names: Sequence[str]) -> UInt8[Tensor, "n 3 s s"]:
@@ -188,4 +188,4 @@ def _caption(pair: Pair) -> str:
 
 
 def _warn(words: str) -> None:
-    console.print(f"warning: {words}", style="yellow", markup=False, soft_wrap=True)
+    console.print(f"warning: {words}", style="yellow", soft_wrap=True)

@@ -97,7 +97,7 @@ def probe(config: DictConfig) -> dict[str, Any]:
     write_text(out, json.dumps(result, indent=2) + "\n")
     console.print(table(ranking, judge.by))
     warn_of_ties(ranking, config.n)
-    console.print(f"written to {out}", soft_wrap=True, markup=False)
+    console.print(f"written to {out}", soft_wrap=True)
     return result
 
 
@@ -159,7 +159,7 @@ def warn_of_ties(ranking: Sequence[Probed], n: int) -> None:
     for better, worse in itertools.pairwise(ranking):
         if (why := tie(better.score, worse.score)) is not None:
             say = f"{better.run.id} and {worse.run.id} are not told apart by n={n} samples: {why}"
-            console.print(f"warning: {say}", style="yellow", markup=False, soft_wrap=True)
+            console.print(f"warning: {say}", style="yellow", soft_wrap=True)
 
 
 def tie(a: Score, b: Score) -> str | None:

@@ -65,7 +65,7 @@ def trained(run: Run, training: DictConfig, config: DictConfig) -> Run:
     """The denoiser that ``training`` describes, by a process of its own unless it is there already."""
     denoiser = Run(Path(config.probing.folder) / f"{run.id}-{_digest(run, training)}")
     if denoiser.summary.get("finished"):
-        console.print(f"{denoiser.path} is trained already", soft_wrap=True, markup=False)
+        console.print(f"{denoiser.path} is trained already", soft_wrap=True)
         return denoiser
     if not (denoiser.path / "config.yaml").exists():
         denoiser.write_config(training)

@@ -45,7 +45,7 @@ def sweep(config: DictConfig) -> dict[str, Any]:
     out = Path(config.out) if config.out is not None else run.path / "sweep.json"
     rows = []
     for setting in settings(config.sweep):
-        console.print(words(setting), markup=False)
+        console.print(words(setting))
         row, _ = measured(run, source, *judges, with_setting(config, setting, n=config.sweep.n))
         rows.append(setting | row)
     metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
@@ -63,7 +63,7 @@ def sweep(config: DictConfig) -> dict[str, Any]:
     save_plots(out.with_suffix(".png"), rows)
     console.print(table(rows, f"{run.id}: {config.sweep.n} samples each, seed {config.seed}"))
     console.print(table([setting | again], f"the best by {metric}, on {config.n} samples of seed {seed}"))
-    console.print(f"written to {out} and {out.with_suffix('.png')}", soft_wrap=True, markup=False)
+    console.print(f"written to {out} and {out.with_suffix('.png')}", soft_wrap=True)
     track(run, {f"best_{name}": value for name, value in {**setting, **again}.items()})
     return result
 

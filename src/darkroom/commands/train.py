@@ -25,7 +25,7 @@ def run(config: DictConfig) -> None:
         add_packages(config.get("packages") or ())
         console.quiet = os.environ.get("LOCAL_RANK", "0") != "0"
         if "LOCAL_RANK" not in os.environ and (warning := crowding(config)):  # a process of many repeats it not
-            console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+            console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
         from darkroom.commands.fit import fit
 
         if config.get("experiment") is None:  # a resumed run's config.yaml has it
