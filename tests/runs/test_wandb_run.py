@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -124,6 +125,14 @@ def test_the_way_to_look_names_folders_that_exist(folder):
     assert "wandb leet " in look
     assert upload.split("wandb sync ")[1].split() == sorted(map(str, (folder / "wandb").glob("offline-run-*")))
     assert how_to_look(folder / "samples") == []
+
+
+def test_the_way_to_look_is_quoted_for_a_shell(tmp_path):
+    piece = tmp_path / "my runs" / "wandb" / "offline-run-1"
+    piece.mkdir(parents=True)
+    (piece / "run-1.wandb").touch()
+    words = [shlex.split(line.partition(":")[2]) for line in how_to_look(tmp_path / "my runs")]
+    assert words == [["wandb", "leet", str(piece)], ["wandb", "sync", str(piece)]]
 
 
 @pytest.mark.parametrize("logged_in", [True, False])

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import shlex
 import subprocess
 import sys
 from argparse import Namespace
@@ -136,7 +137,8 @@ class WandbRun(WandbLogger):
             self._experiment.finish()
         except TimeoutError:
             piece = Path(self._experiment.dir).parent
-            command = f"wandb sync --no-skip-online {piece}"  # without it W&B passes over a run that began online
+            # without --no-skip-online W&B passes over a run that began online
+            command = shlex.join(["wandb", "sync", "--no-skip-online", str(piece)])
             _log.warning("Weights & Biases has not taken all; it is kept, and uploaded by: %s", command)
 
     def _record(self, values: Mapping[str, Any], step: int) -> None:
@@ -184,8 +186,8 @@ def how_to_look(folder: Path) -> list[str]:
     if not offline:
         return []
     return [
-        f"look at the run now:   wandb leet {offline[-1]}",
-        f"upload it later:       wandb sync {' '.join(map(str, offline))}",
+        f"look at the run now:   {shlex.join(['wandb', 'leet', str(offline[-1])])}",
+        f"upload it later:       {shlex.join(['wandb', 'sync', *map(str, offline)])}",
     ]
 
 
