@@ -138,7 +138,7 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("evaluate", [*G, "metrics=[fd,kidd]"], ["kidd", "kid?", "precision_recall"]),
     ("evaluate", [*G, "extractor.weights=nowhere"], ["extractor.weights=nowhere", "no such file", "squeezenet1_1"]),
     ("evaluate", G[:2], ["extractor: none is chosen"]),
-    ("evaluate", G[:3], ["extractor.weights is not set"]),
+    ("evaluate", G[:3], ["extractor.weights=", "no such file", "put it there"]),
     ("evaluate", [*G, "extractor=squeezenet"], ["extractor=squeezenet", "squeezenet1_1?"]),
     ("evaluate", ["compare=[file]"], ["compare", "two files, not 1"]),
     ("evaluate", ["compare=[file,nowhere]"], ["compare", "no file nowhere"]),

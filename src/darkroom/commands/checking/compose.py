@@ -21,10 +21,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darkroom.commands.checking.argv import name
+from darkroom.metrics import weights_cache
 
 ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)  # what composing raises for a mistake of the user
 COMMAND_LINE = "command line"
 _VERSION_BASE = "1.3"
+weights_cache.register()  # what conf/ interpolates
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,11 @@ class Composition:
         return _short(holders[-1].path) if holders else COMMAND_LINE
 
     def comment(self, key: str) -> str:
-        """What the file says beside a value that has no default, as ``: words``; empty where it says nothing."""
+        """What the file says beside a value without a default or from a cache, as ``: words``; or nothing."""
         holders = [source for source in self.sources if _holds(source, key)]
         text = holders[-1].path.read_text(encoding="utf-8") if holders else ""
-        found = re.search(rf"^\s*{re.escape(key.rpartition('.')[2])}: \?\?\?\s+# (.+)$", text, re.MULTILINE)
+        no_value = r"(?:\?{3}|\$\{.+\})"
+        found = re.search(rf"^\s*{re.escape(key.rpartition('.')[2])}: {no_value}\s+# (.+)$", text, re.MULTILINE)
         return f": {found[1].strip()}" if found else ""
 
     def home(self, key: str) -> str:

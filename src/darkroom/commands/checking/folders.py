@@ -90,7 +90,9 @@ def weights_faults(composition: Composition) -> Iterator[str]:
         node = composition.config.get(group)
         if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):
             continue  # a missing value is told of as such
-        if node[name] is None:  # from a cache
+        path = node[name]
+        if path is None or (exists(path) and Path(path).is_file()):  # None: open_clip knows where
             continue
-        if not (exists(node[name]) and Path(node[name]).is_file()):
-            yield f"{key}={node[name]}: there is no such file; give one{composition.comment(key)}"
+        cached = OmegaConf.is_interpolation(node, name)
+        remedy = f"put it there, or give {key}=FILE" if cached else "give one"
+        yield f"{key}={path}: there is no such file; {remedy}{composition.comment(key)}"
