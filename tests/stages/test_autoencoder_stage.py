@@ -112,6 +112,22 @@ def test_an_autoencoder_that_is_trained_on_leaves_the_first_artifact_alone(tmp_p
     assert read_hash(first.path / "first_stage-00000003") != before
 
 
+def test_the_last_step_is_validated_wherever_it_falls(tmp_path):
+    run = train(tmp_path / "run", AUTOENCODER, "max_steps=5", "trainer.val_check_interval=2")
+    assert [row[0] for row in rows(run, "val/psnr")] == ["2", "4", "5"]
+    assert run.summary["val/psnr"] == pytest.approx(float(rows(run, "val/psnr")[-1][1]))
+    assert sorted(path.stem for path in run.samples.glob("reconstructions-*.png"))[-1].endswith("5")
+    train(run.path, AUTOENCODER, "max_steps=7", "trainer.val_check_interval=2")
+    assert [row[0] for row in rows(run, "val/psnr")] == ["2", "4", "5", "6", "7"]
+
+
+def test_the_last_step_is_validated_once_where_it_is_due(tmp_path):
+    run = train(
+        tmp_path / "run", AUTOENCODER, "max_steps=4", "trainer.val_check_interval=2", "trainer.accumulate_grad_batches=2"
+    )
+    assert [row[0] for row in rows(run, "val/psnr")] == ["2", "4"]
+
+
 def test_a_second_stage_trains_on_it_and_keeps_a_copy(run, tmp_path):
     second = train(
         tmp_path / "second",

@@ -58,7 +58,7 @@ def test_of_the_first_batch_only_what_is_shown_is_decoded(tmp_path, monkeypatch)
         return decode(first_stage, latent)
 
     monkeypatch.setattr(Identity, "decode", counted)
-    train(tmp_path / "run", DIFFUSION, "max_steps=1", "callback.first_batch.n=3", "trainer.val_check_interval=9")
+    train(tmp_path / "run", DIFFUSION, "max_steps=1", "callback.first_batch.n=3", "trainer.limit_val_batches=0")
     assert sizes == [3]
 
 

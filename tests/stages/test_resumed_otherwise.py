@@ -22,7 +22,8 @@ def test_a_batch_may_be_divided_otherwise(tmp_path, first, then):
     train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=3", "lr_schedule.total_steps=6", parts[0])
     cut = train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=6", parts[1])
     assert len(as_numbers(whole)) == 6
-    for mine, other in zip(as_numbers(cut), as_numbers(whole), strict=True):
+    shared = [row for row in as_numbers(cut) if row[0] != 3]  # which the first part ended with, and so validated
+    for mine, other in zip(shared, as_numbers(whole), strict=True):
         assert mine == pytest.approx(other, rel=1e-4)
 
 

@@ -83,7 +83,6 @@ class Distribution(Callback):
         self._families, self._kid_size = tuple(metrics), kid_size
         self._batch_size, self._cache, self._every = batch_size, Path(cache), every_n_validations
         self._cost = Cost(max_share)
-        self._validations = 0
         self._reference: Statistics | None = None
         self._memory: Statistics | None = None  # of the reference as the first stage gives it back
 
@@ -106,8 +105,7 @@ class Distribution(Callback):
         if trainer.sanity_checking or not isinstance(pl_module, Generates):
             return
         source: PictureSource = trainer.datamodule.source  # type: ignore[attr-defined]
-        self._validations += 1
-        due = self._validations % self._every == 0 or trainer.global_step >= trainer.max_steps
+        due = self._is_due(trainer)
         measured = self._extractor or self._clip_score or isinstance(source, Judged)
         if not due or not measured or not self._cost.allows(trainer):
             return
@@ -116,6 +114,11 @@ class Distribution(Callback):
         shared = trainer.world_size > 1  # all processes have the same, but Lightning would warn
         pl_module.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=shared)
         pl_module.log("speed/distribution_share", self._cost.share, sync_dist=shared)
+
+    def _is_due(self, trainer: Trainer) -> bool:
+        """By the step alone, so that a training that was ended early and is gone on with measures where it would have."""
+        validations = trainer.global_step * trainer.accumulate_grad_batches // trainer.val_check_batch
+        return validations % self._every == 0 or trainer.global_step >= trainer.max_steps
 
     def _measured(self, trainer: Trainer, pl_module: Any, source: PictureSource) -> dict[str, float]:
         prompts = self._set.prompts(source.split("train"))
@@ -224,11 +227,10 @@ class Distribution(Callback):
         return dealt(n, self._batch_size, rank=trainer.global_rank, world_size=trainer.world_size)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"cost": self._cost.state_dict(), "validations": self._validations}
+        return {"cost": self._cost.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._cost.load_state_dict(state_dict["cost"])
-        self._validations = state_dict["validations"]
 
 
 def _verdicts(source: Judged, pictures: UInt8[Tensor, "k 3 H W"], captions: Sequence[str]) -> Bool[Tensor, "k a"]:

@@ -18,6 +18,7 @@ from darkroom.autoencoding.first_stage import copy_artifact
 from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
 from darkroom.callbacks.interruption import Interruption, Stopped
+from darkroom.callbacks.last_validation import LastValidation
 from darkroom.callbacks.position import Position
 from darkroom.commands.console import console
 from darkroom.commands.initialise import initialise
@@ -50,7 +51,7 @@ def fit(config: DictConfig) -> None:
         config.trainer,
         accelerator=accelerator(config.trainer),
         val_check_interval=validation_interval(config.trainer),
-        callbacks=[*callbacks(config, source), Position(), interruption],
+        callbacks=[*callbacks(config, source), LastValidation(), Position(), interruption],
         logger=loggers(config, run),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=run.path,
