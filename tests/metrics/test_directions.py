@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from photos import FILES, MEAN, REAL, STD, blurred, cifar10, features, needs_real_data, noisy
 from torch import nn
@@ -12,7 +13,7 @@ from darkroom.keys import keys
 from darkroom.metrics.extractor import Extractor
 from darkroom.metrics.frechet import frechet_distance
 from darkroom.metrics.inception_score import inception_score
-from darkroom.metrics.kernel import kid_of_all_pairs
+from darkroom.metrics.kernel import cmmd, kid_of_all_pairs
 from darkroom.metrics.moments import moments
 from darkroom.metrics.neighbours import neighbours
 
@@ -26,6 +27,7 @@ FEW = 2  # of the ten classes
 class Found:
     fd: float
     kid: float
+    cmmd: float
     precision: float
     recall: float
     density: float
@@ -67,6 +69,7 @@ def measured(of):
         return Found(
             fd=frechet_distance(moments(generated), moments(reference)),
             kid=kid_of_all_pairs(generated, reference),
+            cmmd=cmmd(F.normalize(generated.double()), F.normalize(reference.double())),
             precision=closed.precision,
             recall=closed.recall,
             density=opened.density,
@@ -83,6 +86,7 @@ def test_noise_moves_every_metric(of, measured):
     assert max(noise.precision - real.precision, noise.recall - real.recall, noise.coverage - real.coverage) < -0.3
     assert noise.density < 0.5 * real.density
     assert noise.score < 0.3 * real.score
+    assert noise.cmmd > 10 * real.cmmd
 
 
 def test_blur_is_farther_away_and_less_various(of, measured):
@@ -91,6 +95,7 @@ def test_blur_is_farther_away_and_less_various(of, measured):
     assert blur.fd > 1.3 * real.fd and blur.kid > 100 * abs(real.kid)
     assert blur.recall < real.recall - 0.3
     assert blur.score < 0.9 * real.score
+    assert blur.cmmd > 5 * real.cmmd
     assert blur.precision >= real.precision and blur.density > real.density
 
 
@@ -112,6 +117,7 @@ def test_dropped_modes_cost_recall_and_coverage_and_no_precision(of, measured):
     assert max(few.recall - real.recall, few.coverage - real.coverage) < -0.15
     assert few.precision == pytest.approx(real.precision, abs=0.1)
     assert few.score < 0.8 * real.score
+    assert few.cmmd > 3 * real.cmmd
 
 
 def test_what_sees_that_each_picture_comes_twice(of, measured):
@@ -122,6 +128,7 @@ def test_what_sees_that_each_picture_comes_twice(of, measured):
     assert twice.fd == pytest.approx(once.fd, rel=0.01)
     assert twice.kid > once.kid + 10 * abs(once.kid)
     assert twice.recall < once.recall - 0.2
+    assert twice.cmmd == pytest.approx(once.cmmd, rel=1e-9)
 
 
 def test_five_pictures_many_times_are_content_with_precision_alone(of, measured):
@@ -130,6 +137,7 @@ def test_five_pictures_many_times_are_content_with_precision_alone(of, measured)
     assert five.recall == 0 and five.coverage < 0.2
     assert five.precision >= real.precision
     assert 1 < five.score <= 5
+    assert five.cmmd > 10 * real.cmmd
 
 
 def test_copies_of_the_reference_are_perfect_to_each_metric(of, measured):
@@ -137,6 +145,7 @@ def test_copies_of_the_reference_are_perfect_to_each_metric(of, measured):
     found = measured(of["reference"].clone())
     assert abs(found.fd) < 1e-3 and found.kid < 0
     assert (found.precision, found.recall, found.density, found.coverage) == (1, 1, 1, 1)
+    assert found.cmmd == pytest.approx(0, abs=1e-9)
 
 
 def test_the_inception_score_knows_no_reference(of, measured):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pairs import reference_pairs
+from pairs import blurred, noisy, reference_pairs, square_photos, tensor
 from PIL import Image
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.utilities import dim_zero_sum
@@ -90,6 +90,19 @@ def test_pictures_without_any_error_are_counted_apart(pairs):
     metric.update(picture, torch.cat([picture[:1], reconstruction[1:]]))
     assert metric.identical == 1
     assert metric.compute().item() == pytest.approx((34.8160060 + 27.0085590 + 19.3407804) / 3, abs=1e-6)
+
+
+@pytest.mark.skipif("DARKROOM_REAL_DATA" not in os.environ, reason="DARKROOM_REAL_DATA is not set")
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_a_photo_is_less_like_itself_the_more_it_is_blurred_or_noisy(metric):
+    photos = square_photos(Path(os.environ["DARKROOM_REAL_DATA"], "grocery", "val"), 4)
+    picture = tensor(photos)
+    for degraded in (
+        [blurred(photos, radius) for radius in (1, 2, 4)],
+        [noisy(photos, sigma) for sigma in (5, 15, 45)],
+    ):
+        values = torch.stack([metric(picture, each) for each in degraded])
+        assert (values.diff(dim=0) < 0).all()
 
 
 def test_a_roundtrip_of_factor_one_and_of_flat_pictures_changes_nothing():
