@@ -58,6 +58,13 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
     assert steps_in(tmp_path / "cut") == [5, 9]
 
 
+def test_a_later_checkpoint_that_was_passed_over_does_not_count_among_those_that_are_kept(tmp_path):
+    fit(tmp_path, 9, every_n_steps=3, keep=2)
+    first = whole_checkpoints(Run(tmp_path).checkpoints)[0]
+    fit(tmp_path, 7, every_n_steps=100, keep=1, resume=first)
+    assert steps_in(tmp_path) == [7, 9]
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize(("every", "killed_at"), [(3, 3), (3, 6), (2, 6), (4, 9)])
 def test_a_training_that_is_killed_while_it_validates_lacks_nothing_afterwards(tmp_path, every, killed_at, accumulate):

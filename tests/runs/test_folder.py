@@ -65,3 +65,21 @@ def test_latest_is_the_last_whole_checkpoint_and_best_the_recorded_one(tmp_path,
     assert run.best() == checkpoint_path(run.checkpoints, 100)
     checkpoint_path(run.checkpoints, 100).unlink()
     assert run.best() == checkpoint_path(run.checkpoints, 200)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(tmp_path, caplog):
+    run = Run(tmp_path)
+    run.checkpoints.mkdir()
+    weights = torch.arange(1000.0)
+    paths = [checkpoint_path(run.checkpoints, step) for step in (100, 200)]
+    for path in paths:
+        torch.save({"w": weights}, path)
+    run.write_best(paths[1], "val/psnr", 31.5)
+    assert run.loadable() == paths[1]
+    content = weights.numpy().tobytes()
+    paths[1].write_bytes(paths[1].read_bytes().replace(content, bytes(len(content))))
+    assert run.loadable() == run.trained() == run.trained("best") == paths[0]
+    assert "step-00000200.ckpt is damaged" in caplog.text
+    paths[0].write_bytes(paths[0].read_bytes().replace(content, bytes(len(content))))
+    with pytest.raises(ValueError, match="what it holds is damaged"):
+        run.loadable()

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from darkroom.runs.checkpoint import checkpoint_path, whole_checkpoints
+from darkroom.runs.checkpoint import checkpoint_path, step_of, whole_checkpoints
 from darkroom.runs.folder import Run
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,8 @@ class Checkpoints(Checkpoint):
         return record is None or again or math.isnan(record["value"]) or self._sign * (value - record["value"]) > 0
 
     def _clean(self, run: Run) -> None:
-        whole = whole_checkpoints(run.checkpoints)
+        """Of those up to this step: later ones were passed over as damaged, and may not stand for whole ones."""
+        whole = [path for path in whole_checkpoints(run.checkpoints) if step_of(path) <= self._saved]
         for path in whole[: -self._keep]:
             if path != run.best():
                 path.unlink()

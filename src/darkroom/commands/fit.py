@@ -68,7 +68,8 @@ def fit(config: DictConfig) -> None:
         refuse_deaf(stage, "clip_score")
         if (config.get("callback") or {}).get("distribution") is None:
             raise ValueError("clip_score: is measured by callback.distribution, which is null; leave one of them out")
-    if config.get("init") is not None and run.latest() is None:
+    newest = run.loadable()
+    if config.get("init") is not None and newest is None:
         initialise(stage.model, config)
     if config.compile:
         stage.compile_networks()
@@ -77,7 +78,7 @@ def fit(config: DictConfig) -> None:
         write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
     try:
         with joined(run, config.get("packages") or ()), together(trainer, run), interruption.listening():
-            trainer.fit(stage, datamodule, ckpt_path=run.latest(), weights_only=True)
+            trainer.fit(stage, datamodule, ckpt_path=newest, weights_only=True)
     except Stopped as stop:
         say_stopped(run, trainer, stop)
         raise

@@ -5,6 +5,7 @@ import logging
 import pickle
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from darkroom.files import replacing
 log = logging.getLogger(__name__)
 
 _STEP = re.compile(r"step-(\d+)\.ckpt")
+_PARTS = {"state_dict", "callbacks"}  # of all that a training saves, what every reader asks for
 
 
 def is_whole(path: Path) -> bool:
@@ -24,6 +26,27 @@ def is_whole(path: Path) -> bool:
     torch writes a zip archive whose directory comes last, so that a file cut short has none. Cheap: reads only the end.
     """
     return zipfile.is_zipfile(path)
+
+
+def is_intact(path: Path) -> bool:
+    """Whether ``path`` is complete and every byte in it as it was written; a warning tells of one that is not.
+
+    torch writes a checksum of each tensor and reads none. Costs a reading of the whole file, once a process.
+    """
+    facts = path.stat()
+    return is_whole(path) and _keeps_its_checksums(path, facts.st_size, facts.st_mtime_ns)
+
+
+@functools.cache
+def _keeps_its_checksums(path: Path, size: int, written: int) -> bool:  # noqa: ARG001  another file of the same name
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
+        damaged = str(error)
+    if damaged:
+        log.warning("%s is damaged (%s is not as it was written): skipped", path, damaged)
+    return not damaged
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -67,7 +90,7 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: Path | str, map_location: Any | None = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Raises FileNotFoundError, or ValueError where the file is torn or holds more than a training saves.
+        """Raises FileNotFoundError, or ValueError where the file is torn, damaged or not what a training saves.
 
         ``weights_only=None`` means True too.
         """
@@ -76,13 +99,21 @@ class AtomicCheckpointIO(CheckpointIO):
             raise FileNotFoundError(f"there is no checkpoint {path}")
         if not is_whole(path):
             raise ValueError(f"{path} is torn (its writing was cut short): use the checkpoint before it")
+        if not is_intact(path):
+            raise ValueError(f"{path} is damaged, not as it was written: copy it again, or remove it")
         try:
-            return torch.load(path, map_location=map_location, weights_only=weights_only is not False)
+            held = torch.load(path, map_location=map_location, weights_only=weights_only is not False)
         except pickle.UnpicklingError as error:  # its words advise to load it with all its code
             raise ValueError(
                 f"{path}: holds other things than tensors and plain values, which could run code, so a training here "
                 "has not written it; it is not loaded"
             ) from error
+        except (RuntimeError, EOFError) as error:  # another archive than torch's, or no memory for this one
+            first = str(error).partition("\n")[0]
+            raise ValueError(f"{path}: torch cannot read it ({first})") from error
+        if not isinstance(held, dict) or _PARTS - held.keys():
+            raise ValueError(f"{path}: has no weights (state_dict, callbacks), so a training here has not written it")
+        return held
 
     def remove_checkpoint(self, path: Path | str) -> None:
         Path(path).unlink(missing_ok=True)

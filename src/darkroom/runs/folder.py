@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from darkroom.build import literal
 from darkroom.files import write_text
-from darkroom.runs.checkpoint import whole_checkpoints
+from darkroom.runs.checkpoint import is_intact, whole_checkpoints
 
 _CONFIG, _SUMMARY, _BEST = "config.yaml", "summary.json", "best.json"
 
@@ -77,6 +77,17 @@ class Run:
         """The newest whole checkpoint; None before the first, where training starts again from step 0."""
         return next(reversed(whole_checkpoints(self.checkpoints)), None)
 
+    def loadable(self) -> Path | None:
+        """:meth:`latest`, but for damaged ones, each of which is named and passed over; reads all of the file.
+
+        Raises ValueError where all are damaged: a training that began again at step 0 would write over what is there.
+        """
+        whole = whole_checkpoints(self.checkpoints)
+        newest = next(filter(is_intact, reversed(whole)), None)
+        if whole and newest is None:
+            raise ValueError(f"{self.checkpoints}: what it holds is damaged; copy the run again, or begin a new one")
+        return newest
+
     def best(self) -> Path | None:
         """The checkpoint with the best validation, where the run watches a metric; else the newest."""
         record = self.best_record
@@ -93,8 +104,9 @@ class Run:
         return json.loads(path.read_text()) if path.exists() else None
 
     def trained(self, which: Literal["latest", "best"] = "latest") -> Path:
-        """:meth:`latest` or :meth:`best`; raises FileNotFoundError where the run has none."""
-        path = self.best() if which == "best" else self.latest()
+        """:meth:`loadable`, or :meth:`best` where that is not damaged; raises FileNotFoundError where there is none."""
+        best = self.best() if which == "best" else None
+        path = best if best is not None and is_intact(best) else self.loadable()
         if path is None:
             raise FileNotFoundError(f"{self.path} has no whole checkpoint yet; go on with resume={self.path}")
         return path
