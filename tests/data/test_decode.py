@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -125,6 +127,21 @@ def test_deep_and_float_grey_are_scaled_and_rounded(tmp_path):
         assert np.array_equal(image, np.repeat(expected[..., None], 3, axis=2)), name
 
 
+def twelve_bit(values):
+    """A TIFF of one row of grey, two values in three bytes, which Pillow reads and cannot write."""
+    row = "".join(f"{value:012b}" for value in values)
+    pixels = int(row, 2).to_bytes(len(row) // 8)
+    tags = {256: len(values), 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: len(pixels)}
+    pixels += b"\0" * (len(pixels) % 2)  # what follows begins at an even place
+    entries = b"".join(struct.pack("<HHIHxx", tag, 3, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHI", b"II", 42, 8 + len(pixels)) + pixels + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_white_of_twelve_bits_is_white(tmp_path):
+    (tmp_path / "a.tif").write_bytes(twelve_bit([0, 2048, 4095, 16]))
+    assert np.asarray(decode(tmp_path / "a.tif"))[0, :, 0].tolist() == [0, 128, 255, 1]
+
+
 @pytest.mark.parametrize("values", [[0.0, 200.0], [-0.5, 0.5], [0.0, np.nan]])
 def test_float_grey_outside_0_to_1_is_refused(tmp_path, values):
     Image.fromarray(np.array([values], np.float32)).save(tmp_path / "a.tif")
@@ -204,3 +221,27 @@ def test_a_large_jpeg_is_decoded_small_but_never_below_twice_the_side(tmp_path, 
         1000: (1600, 800),
     }
     assert decode(tmp_path / "a.png", short_side=50).size == (1600, 800)
+
+
+def test_of_a_jpeg_the_size_that_it_is_decoded_at_counts(tmp_path, quarters):
+    quarters.resize((1600, 800)).save(tmp_path / "a.jpg")
+    decode(tmp_path / "a.jpg", short_side=50, max_pixels=200 * 100)
+    probe(tmp_path / "a.jpg", short_side=50, max_pixels=200 * 100)
+    for read in (decode, probe):
+        with pytest.raises(UnreadablePicture, match="400 x 200 pixels are more than max_pixels=20000"):
+            read(tmp_path / "a.jpg", short_side=51, max_pixels=200 * 100)
+        with pytest.raises(UnreadablePicture, match="1600 x 800 pixels"):
+            read(tmp_path / "a.jpg", max_pixels=200 * 100)
+
+
+def test_pillow_refuses_a_jpeg_of_twice_its_limit_and_does_not_warn_below(tmp_path, quarters):
+    quarters.save(tmp_path / "a.jpg")
+    asked = (
+        "from PIL import Image; Image.MAX_IMAGE_PIXELS = {}; from darkroom.data.decode import decode; decode('a.jpg')"
+    )
+    ends = [
+        subprocess.run([sys.executable, "-c", asked.format(limit)], cwd=tmp_path, capture_output=True, text=True)
+        for limit in (64 * 32 - 1, 64 * 32 // 2 - 1)
+    ]
+    assert (ends[0].returncode, ends[0].stderr) == (0, "")
+    assert "exceeds limit" in ends[1].stderr

@@ -25,7 +25,7 @@ from darkroom.data.reading import (
 )
 from darkroom.data.split import PictureSplit, Read
 
-_VERSION = 1  # raise it when the same file comes out differently, so that caches of older readings are left alone
+_VERSION = 2  # raise it when the same file comes out differently, so that caches of older readings are left alone
 _PILLOW_LIMIT = 178_000_000
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,7 +45,8 @@ class ImageFolder:
         background: RGB in 0..255, shown where pictures are transparent.
         flip: training sees each picture mirrored half of the time.
         max_unreadable: so many pictures may be named and skipped.
-        max_pixels: larger pictures count as unreadable (decompression bombs).
+        max_pixels: larger pictures count as unreadable (decompression bombs); a large JPEG by the size that it is
+            decoded at.
         cache_mb: memory for decoded pictures in each process, in MiB; 0 decodes at each visit.
         seed: of the mirroring.
         split_seed: of the validation split.

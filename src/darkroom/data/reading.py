@@ -40,7 +40,7 @@ class Reading:
 
     def probe(self, name: str) -> None:
         """Raises :class:`UnreadablePicture` where the header alone says so."""
-        probe(self.root / name, max_pixels=self.max_pixels)
+        probe(self.root / name, max_pixels=self.max_pixels, short_side=self.resolution)
 
 
 @dataclass(frozen=True)
