@@ -37,6 +37,15 @@ def test_val_comes_before_test_and_what_is_left_out_is_said(tmp_path, caplog):
     assert "left out: test" in caplog.text
 
 
+def test_a_file_whose_name_is_no_pictures_and_no_notes_is_named(tmp_path, caplog):
+    touch(tmp_path, "1.png", "2.png", "1.txt", "metadata.jsonl", "README", "LICENSE.md", ".hidden", "stats.npz")
+    assert len(listed(tmp_path).train) == 1
+    assert not caplog.text
+    touch(tmp_path, "a.dat", "deep/b")
+    listed(tmp_path)
+    assert f"{tmp_path}: 2 files are left out, no picture by the name: a.dat; rename" in caplog.text
+
+
 def test_train_alone_is_split(tmp_path):
     touch(tmp_path, *(f"train/{i}.png" for i in range(8)))
     listing = listed(tmp_path)

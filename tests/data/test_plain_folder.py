@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 from PIL import Image
@@ -18,6 +20,12 @@ def folder(tmp_path):
     Image.new("LA", (40, 20), (0, 0)).save(tmp_path / "inner" / "clear.png")
     (tmp_path / "notes.txt").write_text("no picture")
     return tmp_path
+
+
+def test_a_file_that_may_have_been_meant_as_a_picture_is_named(folder, caplog):
+    shutil.copy(folder / "0.png", folder / "b")
+    assert len(PlainFolder(folder, corner)) == 7
+    assert "1 file is left out, no picture by the name: b;" in caplog.text
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

@@ -19,6 +19,11 @@ EXTENSIONS = (  # all that Pillow decodes by itself
     *(".ftu", ".gbr", ".icb", ".icns", ".ico", ".iim", ".im", ".j2c", ".j2k", ".jpc", ".jpf", ".jpx", ".mpo"),
     *(".msp", ".pcd", ".pcx", ".psd", ".pxr", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".vda", ".vst", ".xbm", ".xpm"),
 )
+_BESIDE = (  # what lies beside pictures and tells of them, or of the folder
+    *(".txt", ".caption", ".json", ".jsonl", ".csv", ".tsv", ".parquet", ".npz", ".npy", ".md", ".rst", ".pdf"),
+    *(".xml", ".html", ".yaml", ".yml", ".toml", ".ini", ".db", ".sha256", ".md5", ".py", ".zip", ".tar", ".gz"),
+)
+_NOTES = {"readme", "license", "licence", "copying", "notice", "authors", "citation", "manifest", "checksums"}
 _TRAIN, _VALIDATION = "train", ("val", "validation", "test")
 _log = logging.getLogger(__name__)
 
@@ -65,7 +70,19 @@ def survey(root: Path) -> Layout:
 
 def picture_names(root: Path) -> list[str]:
     """The pictures below ``root`` at any depth, in order; raises OSError where it is no folder that may be read."""
-    return _pictures(sorted(_files(root, root, frozenset())))
+    files = sorted(_files(root, root, frozenset()))
+    warn_of_others(root, files)
+    return _pictures(files)
+
+
+def warn_of_others(root: Path, files: Sequence[str]) -> None:
+    """Says which files are left out that may have been meant as pictures: by their names they are nothing else."""
+    paths = map(Path, files)
+    known = {*EXTENSIONS, *_BESIDE}
+    others = [path for path in paths if path.suffix.lower() not in known and path.stem.lower() not in _NOTES]
+    if others:
+        what = "1 file is" if len(others) == 1 else f"{len(others)} files are"
+        _log.warning("%s: %s left out, no picture by the name: %s; rename it to .png, say", root, what, others[0])
 
 
 def _pictures(files: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from darkroom.data.captions import read_captions
-from darkroom.data.layout import survey
+from darkroom.data.layout import survey, warn_of_others
 from darkroom.keys import keys
 
 
@@ -44,6 +44,7 @@ def list_folder(root: Path, *, validation_fraction: float, split_seed: int) -> L
         OSError, ValueError: as ``survey`` does; faulty captions.
     """
     layout = survey(root)
+    warn_of_others(root, layout.files)
     train, validation = layout.train, layout.validation
     if not validation:
         train, validation = _seeded_split(train, validation_fraction, split_seed)
