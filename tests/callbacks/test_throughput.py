@@ -61,7 +61,7 @@ def test_flops_are_those_of_the_products_forward_and_backward(tmp_path):
     callback = Throughput()
     last = rows(tmp_path, 4, Tiny(), loader(), callback)[-1]
     flops = 2 * (2 * 4 * 192 * 8)  # x W, and its gradient for W: the picture needs none
-    assert callback.state_dict() == {"flops": flops}
+    assert callback.state_dict() == {"flops_per_picture": flops / 4}
     assert last["speed/mfu"] == pytest.approx(flops / last["speed/step_seconds"] / 1e9, rel=1e-4)
 
 
@@ -73,10 +73,11 @@ def test_a_resumed_training_does_not_count_again(tmp_path):
             self.seen |= any(isinstance(mode, FlopCounterMode) for mode in [callback._counter])
 
     callback, spy = Throughput(), Counting()
-    callback.load_state_dict({"flops": 123})
-    rows(tmp_path, 4, Tiny(), loader(), spy, callback)
+    callback.load_state_dict({"flops_per_picture": 123})
+    last = rows(tmp_path, 4, Tiny(), loader(), spy, callback)[-1]
     assert not spy.seen
-    assert callback.state_dict() == {"flops": 123}
+    assert callback.state_dict() == {"flops_per_picture": 123}
+    assert last["speed/mfu"] == pytest.approx(123 * last["speed/pictures_per_second"] / 1e9, rel=1e-4)
 
 
 def test_counting_ends_when_the_first_step_fails(tmp_path):

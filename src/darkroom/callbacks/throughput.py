@@ -42,12 +42,13 @@ class Throughput(Callback):
     - ``speed/mfu``: FLOP/s of the training step as a share of the device's measured rate of matrix products.
 
     The FLOPs are counted in the very first training step as it runs (matrix products and convolutions, forward and
-    backward), and kept in the checkpoint, so that a resumed run does not count, and compute, differently.
+    backward), and kept in the checkpoint, so that a resumed run does not count, and compute, differently; per picture,
+    so that it may divide its batch otherwise.
     Between loggings it adds numbers in Python: no synchronisation, no tensor.
     """
 
     def __init__(self) -> None:
-        self._flops: int | None = None  # of one batch on one device
+        self._flops: float | None = None  # of one picture
         self._counter: FlopCounterMode | None = None
         self._interval = Interval()
         self._waiting: _Waiting | None = None
@@ -75,7 +76,7 @@ class Throughput(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._counter is not None:
-            self._stop_counting()
+            self._flops = self._stop_counting() / len(batch)
         if self._slow_steps:
             self._slow_steps -= 1
             self._reset()
@@ -97,10 +98,10 @@ class Throughput(Callback):
         self._pause += time.perf_counter() - self._validation_start
 
     def state_dict(self) -> dict[str, Any]:
-        return {"flops": self._flops}
+        return {"flops_per_picture": self._flops}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._flops = state_dict["flops"]
+        self._flops = state_dict.get("flops_per_picture")  # earlier checkpoints have those of a batch: counted anew
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
         seconds = time.perf_counter() - self._start - self._pause
@@ -111,16 +112,18 @@ class Throughput(Callback):
             "speed/peak_memory_gb": peak_memory(pl_module.device) / 1e9,
         }
         if self._flops:
-            values["speed/mfu"] = self._flops * self._batches / seconds / self._peak
+            values["speed/mfu"] = self._flops * self._pictures / seconds / self._peak
         if self._waiting is not None:
             values["speed/data_wait"] = self._waiting.seconds / seconds
         return values
 
-    def _stop_counting(self) -> None:
+    def _stop_counting(self) -> int:
+        """FLOPs since the counting began."""
         assert self._counter is not None
         self._counter.__exit__(None, None, None)
-        self._flops = self._counter.get_total_flops()
+        flops: int = self._counter.get_total_flops()
         self._counter = None
+        return flops
 
     def _reset(self) -> None:
         self._start = time.perf_counter()
