@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from darkroom.build import escaped
-from darkroom.commands.checking.argv import NULLABLE, TEXTS, quoted, read, readable, rewrite, shown
+from darkroom.commands.checking.argv import LISTS, NULLABLE, TEXTS, quoted, read, readable, rewrite, shown
 from darkroom.keys import permutation
 
 NASTY = [
@@ -60,6 +60,21 @@ def test_an_escaped_text_survives_a_yaml_file(tmp_path):
 @pytest.mark.parametrize("key", NULLABLE)
 def test_null_stays_none_for_paths_and_classes(key):
     assert arrived(rewrite(f"{key}=null")) is None
+
+
+@pytest.mark.parametrize("key", LISTS)
+@pytest.mark.parametrize(
+    ("typed", "paths"),
+    [
+        ("[a.json,b.json]", ["a.json", "b.json"]),
+        ("[고양이/a.json, my runs (old)/n=2.json]", ["고양이/a.json", "my runs (old)/n=2.json"]),
+        ("[a[b].json,it's ${seed}]", ["a[b].json", "it's ${seed}"]),
+        ("""['a, b.json' , "c, d.json",1]""", ["a, b.json", "c, d.json", "1"]),
+        ("[]", []),
+    ],
+)
+def test_paths_in_a_list_arrive_as_typed(key, typed, paths):
+    assert list(arrived(read([f"{key}={typed}"]).overrides[0])) == paths
 
 
 @pytest.mark.parametrize("key", TEXTS)

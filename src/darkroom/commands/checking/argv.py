@@ -5,6 +5,7 @@ for an error, and OmegaConf takes ``${`` for an interpolation. Below are the key
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -20,6 +21,7 @@ TEXTS = ("prompt", "negative_prompt", "run_id", "probing.settings")
 PATHS = (
     *("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs"),
     *("generated", "reference", "training", "held_out", "statistics_out", "cache", "probing.folder"),
+    *("stage.latents", "callback.distribution.cache"),
     *(
         "extractor.weights",
         "perceptual.weights",
@@ -29,9 +31,12 @@ PATHS = (
     ),
 )
 NULLABLE = ("label", *PATHS)  # null stays None
+LISTS = ("compare", "probe")  # of paths
 
 SHOWS = ("hydra_help", "cfg", "info", "shell_completion")  # flags that print and run nothing
 _ELSEWHERE = ("config_path", "config_name", "config_dir", "experimental_rerun")  # flags that lead to other files
+_QUOTED = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
+_ELEMENT = re.compile(rf"\s*({_QUOTED}|[^,]+?)\s*(?=,|\Z)")  # commas part paths, but for those in quotes
 _STRUCTURE = set("[]{}()'\"")  # a value with these that Hydra cannot read is a mistake, not a text
 
 
@@ -108,6 +113,9 @@ def rewrite(override: str, sweep: bool = False) -> str:
         return override
     if name(override) in TEXTS + NULLABLE:
         return override if sweep and readable(override) else f"{key}={quoted(value)}"
+    if name(override) in LISTS and value.startswith("[") and value.endswith("]"):
+        paths = ",".join(map(_element, _ELEMENT.findall(value[1:-1])))
+        return override if sweep and readable(override) else f"{key}=[{paths}]"
     text = not readable(override) and not _STRUCTURE & set(value)
     return f"{key}={quoted(value)}" if text else override
 
@@ -117,6 +125,11 @@ def quoted(text: str) -> str:
     if text == "???":  # a missing value to OmegaConf, even in quotes
         return "${oc.decode:\"'???'\"}"
     return QuotedString(escaped(text), Quote.single).with_quotes()
+
+
+def _element(text: str) -> str:
+    """A path in a list, quoted unless it was typed so."""
+    return text if re.fullmatch(_QUOTED, text) else quoted(text)
 
 
 def shown(override: str) -> str:
