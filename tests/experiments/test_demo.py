@@ -7,6 +7,7 @@ from PIL import Image
 from recipes import ROOT
 
 from darkroom.commands import demo
+from darkroom.runs.folder import Run
 
 KEYS = {  # of summary.json, at least
     "seconds",
@@ -51,3 +52,11 @@ def test_the_demo_leaves_its_pictures_and_its_summary(tmp_path, monkeypatch, cap
         assert str(demo.LOGS / name) in said
         assert min(Image.open(demo.LOGS / name).size) > 64  # a sheet
     assert str(demo.LOGS / "summary.json") in said
+
+
+def test_a_demo_without_reconstructions_is_told_so(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        demo.finish(Run(tmp_path / "first"), Run(tmp_path / "second"), {})
+    assert caught.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path / 'first' / 'samples'}: the training left no reconstructions there; ")

@@ -14,6 +14,7 @@ from typing import Any
 
 from darkroom.commands.child import run_python
 from darkroom.commands.console import console
+from darkroom.commands.faults import report
 from darkroom.files import write_text
 from darkroom.runs.folder import Run
 
@@ -58,8 +59,11 @@ def main(overrides: list[str] | None = None) -> int:
 
 def finish(autoencoder: Run, diffusion: Run, seconds: dict[str, float]) -> None:
     """Copies the pictures to where they are easy to find, and sums up."""
-    newest = max(autoencoder.samples.glob("reconstructions-*.png"))
-    shutil.copy(newest, LOGS / "reconstructions.png")
+    sheets = sorted(autoencoder.samples.glob("reconstructions-*.png"))
+    if not sheets:
+        remedy = "leave callback.reconstructions in, and validate within max_steps"
+        raise SystemExit(report([f"{autoencoder.samples}: the training left no reconstructions there; {remedy}"]))
+    shutil.copy(sheets[-1], LOGS / "reconstructions.png")
     shutil.copy(diffusion.path / "evaluation.png", LOGS / "samples.png")
     found = json.loads((diffusion.path / "evaluation.json").read_text())
     metrics: dict[str, Any] = found["metrics"]
