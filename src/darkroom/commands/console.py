@@ -1,6 +1,7 @@
 """Where commands write what a person reads."""
 
 import logging
+import sys
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -20,6 +21,14 @@ class Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         words = f"{record.levelname.lower()}: {record.getMessage()}"
         console.print(words, style="yellow", soft_wrap=True)
+
+
+class LogFile(logging.FileHandler):
+    """``train.log``, which loses lines on a full disk; the checkpoint that finds no room says so and ends the run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
 
 def progress(batches: Iterable[T], pictures: int, batch_size: int, description: str) -> Iterable[T]:
