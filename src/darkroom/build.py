@@ -88,8 +88,8 @@ def add_packages(names: Sequence[str]) -> None:
 
 def permitted(target: str, more: Sequence[str] = ()) -> bool:
     """Whether ``target`` lies in a package of :data:`PACKAGES`, of the user's own or of ``more``; imports nothing."""
-    package, *names = target.split(".")
-    return package in {*PACKAGES, *_added, *more} and not any(name.startswith("__") for name in names)
+    names = target.split(".")
+    return names[0] in {*PACKAGES, *_added, *more} and not any(name.startswith("__") for name in names)
 
 
 def resolved(target: Any) -> Any:

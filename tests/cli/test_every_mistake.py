@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 from furnished import first_stages, pictures, runs
+from omegaconf import OmegaConf
 
 from darkroom.commands import evaluate, sample, train
+from darkroom.commands.checking.check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
@@ -74,7 +76,7 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("train", [*A, "batch_size=10", "trainer.accumulate_grad_batches=4"], ["batch_size=10", "batch_size=8"]),
     ("train", [*A, "batch_size=9", "trainer=cpu", "trainer.devices=2"], ["batch_size=9", "trainer.devices=2", "8"]),
     ("train", [*A, "max_steps=0"], ["max_steps=0", "at least 1"]),
-    ("train", [*A, "resolution=4"], ["resolution=4", "at least 8"]),
+    ("train", [*A, "resolution=10"], ["resolution=10", "at least 16"]),
     ("train", [*A, "num_workers=-1"], ["num_workers=-1", "at least 0"]),
     ("train", [*A, "trainer.devices=0"], ["trainer.devices=0", "at least 1"]),
     ("train", [*A, "trainer.log_every_n_steps=0"], ["trainer.log_every_n_steps=0", "at least 1"]),
@@ -198,6 +200,22 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("evaluate", [*G, "memorisation=true"], ["memorisation=true", "training=DIR"]),
     ("evaluate", [*G, "ema=wide"], ["ema='wide'", "float"]),
     ("train", [*A, "callback.ema={sigma_rell: 0.1}"], ["callback.ema", "sigma_rell", "sigma_rel?"]),
+    # nothing to leave out
+    ("train", ["experiment=nulled"], ["callback.progres=null", "progress?", "conf/experiment/nulled.yaml"]),
+    ("train", ["experiment=termless"], ["stage.loss.terms.l11=null", "l1?", "conf/experiment/termless.yaml"]),
+    ("train", [*A, "+callback.progres=null"], ["callback.progres=null", "progress?"]),
+    ("evaluate", ["run=runs/first", "+sweep.foo=1"], ["sweep.foo", "guidance_scale"]),
+    # what would be told in mid-training, or never
+    ("train", [*A, "callback.distribution.every_n_validations=0"], ["every_n_validations=0", "at least 1"]),
+    ("train", [*A, "callback.distribution.batch_size=0"], ["callback.distribution.batch_size=0", "at least 1"]),
+    ("train", [*A, "callback.distribution.n=0"], ["callback.distribution.n=0", "at least 2"]),
+    ("train", [*A, "callback.checkpoints.keep=0"], ["callback.checkpoints.keep=0", "at least 1"]),
+    ("train", [*D, "sampler=ddim", "process=ddpm", "sampler.sampler.eta=2"], ["sampler.sampler.eta=2", "0 and 1"]),
+    ("train", [*A, "trainer.devices=[a]"], ["trainer.devices=[a]", "[0,1]"]),
+    ("train", [*A, "packages=[__main__]"], ["packages=[__main__]", "no package"]),
+    ("train", [*A, "run_id=a:b"], ["run_id=a:b", "Weights & Biases", "logger=csv"]),
+    ("train", [*A, "logger.wandb.project=a/b"], ["logger.wandb.project=a/b", "Weights & Biases"]),
+    ("train", ["experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
 ]  # fmt: skip
 
 # What data, weights or Lightning tell, when torch is there; every run is tiny, in case it should begin after all.
@@ -267,6 +285,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).touch()
     shutil.copytree(CONF, folder / "conf")
     for name, text in TWISTED.items():
+    "nulled": "callback: {progres: null}",
+    "termless": "stage: {loss: {terms: {l11: null}}}",
+    "strays": "callback: {foo: 1, bar: 2}",
+    "lean": "callback: {progress: null}\nstage: {loss: {terms: {l1: null, l2: null}}}",
         (folder / "conf" / "experiment" / f"{name}.yaml").write_text(EXPERIMENT + text + "\n")
     pictures(folder)
     first_stages(folder)
@@ -284,6 +306,7 @@ def answer(capsys: pytest.CaptureFixture, command: str, argv: list[str]) -> str:
     before = everything()
     assert MAIN[command](argv, Path("conf")) == 2
     said = capsys.readouterr()
+    (folder / "conf" / "experiment" / "latin.yaml").write_bytes(EXPERIMENT.encode() + b"# caf\xe9\n")
     assert not said.out
     assert everything() == before
     return said.err
@@ -320,9 +343,19 @@ def test_many_trainings_in_place_of_one_are_told_to_whoever_started_them(capsys,
     one_line(answer(capsys, "train", A), ["SLURM_STEP_NUM_TASKS=8", "srun", "-n 1"])
 
 
-def test_several_mistakes_are_a_line_each(capsys):
-    mistakes = ["batch_sise=3", "optimizer.lrr=1", "resolution=4", "logs=file/logs"]
-    lines = answer(capsys, "train", [*A, *mistakes]).splitlines()
+SEVERAL = ["batch_sise=3", "optimizer.lrr=1", "resolution=4", "logs=file/logs"]
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "mistakes"),
+    [
+        ("train", [*A, *SEVERAL], SEVERAL),
+        ("train", ["experiment=strays"], ["callback.foo", "callback.bar"]),
+        ("evaluate", ["probe=[nowhere,empty]"], ["probe=nowhere", "probe=empty"]),
+    ],
+)
+def test_several_mistakes_are_a_line_each(capsys, command, argv, mistakes):
+    lines = answer(capsys, command, argv).splitlines()
     assert [line.split(":")[0] for line in lines] == mistakes
 
 
@@ -342,4 +375,28 @@ def test_a_real_process_says_the_same_and_soon(place, capsys, tmp_path, command,
 
 
 def test_the_table_is_long():
+def test_what_is_there_may_be_left_out_by_null_and_stays_out_of_the_resumed_run(tmp_path):
+    assert check("train", ["experiment=lean"], Path("conf")) == []
+    assert check("train", [*A, "callback.progress=null", "stage.loss.terms.l1=null"], Path("conf")) == []
+    config = OmegaConf.load("runs/first/config.yaml")
+    config.callback.progress = None
+    OmegaConf.save(config, tmp_path / "config.yaml")
+    assert check("train", [f"resume={tmp_path}"], Path("conf")) == []
+
+
+def test_an_experiment_that_is_no_text_hides_not_the_others(capsys):
+    assert train.main([], Path("conf")) == 2
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    listed = dict(line for line in lines if len(line) == 2)
+    assert "UTF-8" in listed["latin"]
+    assert listed["shapes_autoencoder"].startswith("A small KL autoencoder")
+
+
+def test_a_batch_that_does_not_divide_among_devices_is_told_before_anything_is_written(capsys, monkeypatch):
+    monkeypatch.setattr("darkroom.commands.fit.write_down", lambda *_: pytest.fail("was written"))
+    monkeypatch.setattr("darkroom.commands.train.crowding", lambda _: None)  # said where there is one core
+    said = answer(capsys, "train", [*SMALL, "batch_size=9", "trainer.devices='2'"])  # quoted: Lightning counts it
+    one_line(said, ["batch_size=9", "2 processes", "8 or 10"])
+
+
     assert len(EARLY) + len(LATE) + len(PATCHED) >= 60

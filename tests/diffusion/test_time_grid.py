@@ -77,3 +77,8 @@ def test_grids_in_ratios_run_over_the_whole_schedule(schedule):
         torch.testing.assert_close(ratios[[0, 12]], double(schedule.ratio(1.0), schedule.ratio_min))
     steps = schedule.log_snr(log_snr(13, schedule)[:-1]).diff()
     torch.testing.assert_close(steps, steps.mean().expand(12), rtol=1e-9, atol=1e-9)
+
+
+def test_an_exponent_that_is_not_positive_is_refused_by_its_key():
+    with pytest.raises(ValueError, match=r"sampler\.grid\.exponent=0 must be positive"):
+        karras(4, VarianceExploding(0.004, 160.0), exponent=0)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from darkroom.commands.checking.paths import is_utf8
+
 USAGES = {
     "train": """
 usage: python train.py experiment=NAME [key=value ...]
@@ -50,7 +52,12 @@ def experiments(conf: Path) -> dict[str, str]:
 
 
 def sentence(path: Path) -> str:
-    """The comment below ``# @package _global_``, its lines joined; empty where there is none."""
+    """The comment below ``# @package _global_``, its lines joined; empty where there is none.
+
+    Of a file that is no UTF-8 it says so: to list the others needs them not be mended first.
+    """
+    if not is_utf8(path):
+        return "(not UTF-8; save it as UTF-8)"
     words: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):

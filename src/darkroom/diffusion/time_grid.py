@@ -40,8 +40,13 @@ def native(num_steps: int, schedule: NoiseSchedule) -> Float[Tensor, " times"]:
 
 @needs_finite_ratio(instead="uniform")
 def karras(num_steps: int, schedule: NoiseSchedule, *, exponent: float = 7.0) -> Float[Tensor, " times"]:
-    """Equal steps of ratio^(1 / exponent) over the schedule's whole range, then 0 (Karras et al. 2022, equation 5)."""
+    """Equal steps of ratio^(1 / exponent) over the schedule's whole range, then 0 (Karras et al. 2022, equation 5).
+
+    Raises ValueError where ``exponent`` is not positive.
+    """
     require_pair(karras, schedule)
+    if exponent <= 0:
+        raise ValueError(f"sampler.grid.exponent={exponent} must be positive; EDM's is 7")
     largest = schedule.ratio(1.0) ** (1 / exponent)
     smallest = schedule.ratio_min ** (1 / exponent)
     return _to_data(schedule.time((largest + _inner(num_steps) * (smallest - largest)) ** exponent))

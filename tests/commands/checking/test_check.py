@@ -53,7 +53,7 @@ MISSPELT = [
 WRONG = [
     ("batch_size=0", ["batch_size=0", "at least 1"]),
     ("max_steps=0", ["max_steps=0", "at least 1"]),
-    ("resolution=4", ["resolution=4", "at least 8"]),
+    ("resolution=4", ["resolution=4", "at least 16"]),
     ("num_workers=-1", ["num_workers=-1", "at least 0"]),
     ("seed=1.5", ["seed=1.5", "int"]),
     ("compile=1", ["compile=1", "bool"]),

@@ -32,6 +32,12 @@ def test_without_a_gpu_auto_takes_the_cpu_and_gpu_is_refused(tmp_path, monkeypat
     assert "trainer.accelerator=cpu" in faults(tmp_path, monkeypatch, 0, "gpu", "auto")[0]
 
 
+@pytest.mark.parametrize(("wanted", "shown"), [("abc", "abc"), (["a"], "[a]"), ([0, -1], "[0, -1]"), ([], "[]")])
+def test_what_names_no_devices_is_told_as_it_was_typed(tmp_path, monkeypatch, wanted, shown):
+    [fault] = faults(tmp_path, monkeypatch, 2, "gpu", wanted, ("trainer.devices=typed",))
+    assert fault.startswith(f"trainer.devices={shown}: give a number")
+
+
 @pytest.mark.parametrize("accelerator", ["mps", "tpu"])
 def test_accelerators_without_the_types_of_the_keys_are_refused(tmp_path, monkeypatch, accelerator):
     [fault] = faults(tmp_path, monkeypatch, 0, accelerator, 1)

@@ -154,6 +154,8 @@ def root_faults(command: str, composition: Composition, conf: Path, vocabulary: 
     primary = OmegaConf.load(conf / f"{command}.yaml")
     known = {*schema.parameters, *(group.split("/")[0] for group in vocabulary.options), *map(str, primary)}
     for key in map(str, composition.config):
+        if isinstance(primary.get(key), DictConfig) and isinstance(composition.config[key], DictConfig):
+            yield from _inner_faults(key, composition, set(map(str, primary[key])))
         if key not in known:
             yield f"{key}: there is no such root key{meant(key, known - {'defaults'})} ({composition.file(key)})"
         elif key in schema.parameters and not OmegaConf.is_missing(composition.config, key):
@@ -180,9 +182,17 @@ def _builds_nothing(node: Any) -> bool:
     return isinstance(node, DictConfig) and not any(nodes(OmegaConf.to_container(node, resolve=False)))
 
 
+def _inner_faults(key: str, composition: Composition, known: set[str]) -> Iterator[str]:
+    """Names in a mapping of values, such as sweep, that the command's own file has not."""
+    for name in map(str, composition.config[key]):
+        if name not in known:
+            yield f"{key}.{name}: {key} has no {name}{meant(name, known)} ({composition.file(f'{key}.{name}')})"
+
+
 def _package_faults(packages: Any) -> Iterator[str]:
     for package in packages if OmegaConf.is_list(packages) else ():
-        if not str(package).isidentifier() or importlib.util.find_spec(package) is None:
+        named = str(package).isidentifier() and not package.startswith("__")  # __main__ is the command itself
+        if not named or importlib.util.find_spec(package) is None:
             yield f"packages=[{package}]: there is no package of that name where Python looks; install or correct it"
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import initialize_config_dir
@@ -21,6 +22,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from darkroom.commands.checking.argv import name
+from darkroom.commands.checking.paths import is_utf8
 from darkroom.metrics import weights_cache
 
 ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)  # what composing raises for a mistake of the user
@@ -81,6 +83,12 @@ class Composition:
         found = re.search(rf"^\s*{re.escape(key.rpartition('.')[2])}: {no_value}\s+# (.+)$", text, re.MULTILINE)
         return f": {found[1].strip()}" if found else ""
 
+    def only_nulled(self, key: str) -> bool:
+        """Whether ``key`` is null and nothing but recipes and the command line name it, and these by null alone."""
+        primary = self.space.folder.resolve() / f"{self.space.name}.yaml"
+        found = [(source, node) for source in self.sources if (node := _at(source, key)) is not None]
+        return not any(source.package or source.path == primary or not node._is_none() for source, node in found)
+
     def home(self, key: str) -> str:
         """The file that brings ``key`` in, which others only change."""
         return next((_short(source.path) for source in self.sources if _holds(source, key)), COMMAND_LINE)
@@ -96,8 +104,16 @@ def opened(space: Space) -> Iterator[ConfigLoaderImpl]:
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None and isinstance(hydra.config_loader, ConfigLoaderImpl)
             yield hydra.config_loader
+    except UnicodeDecodeError:  # which tells everything but the file
+        raise HydraException(_not_utf8(space.folder)) from None
     finally:
         GlobalHydra.instance().hydra = running
+
+
+def _not_utf8(folder: Path) -> str:
+    """Which yaml files below ``folder`` are no UTF-8."""
+    wrong = [_short(path) for path in sorted(folder.rglob("*.yaml")) if not is_utf8(path)]
+    return f"{', '.join(wrong)}: not UTF-8; save it as UTF-8"
 
 
 def composed(space: Space, overrides: Sequence[str]) -> Composition:
@@ -162,21 +178,26 @@ def _sources(defaults: Sequence, paths: Sequence[Path]) -> Iterator[Source]:
 
 
 def _holds(source: Source, key: str) -> bool:
+    return _at(source, key) is not None
+
+
+def _at(source: Source, key: str) -> Any:
+    """The node that ``key`` is in the file, also where its value is null or missing; None where it is not there."""
     if source.package:
         if key == source.package:
-            return True
+            return source.content
         if not key.startswith(f"{source.package}."):
-            return False
+            return None
         key = key[len(source.package) + 1 :]
-    node: object = source.content
+    node: Any = source.content
     for part in key.split(".") if key else []:
         if isinstance(node, DictConfig) and part in node.keys():  # noqa: SIM118  (`in` a DictConfig hides ??? and null)
             node = node._get_node(part)
         elif isinstance(node, ListConfig) and part.isdigit() and int(part) < len(node):
             node = node._get_node(int(part))
         else:
-            return False
-    return True
+            return None
+    return node
 
 
 def _short(path: Path) -> str:

@@ -32,9 +32,10 @@ def device_faults(composition: Composition) -> Iterator[str]:
         near = meant(accelerator, _ACCELERATORS)
         yield f"trainer.accelerator={accelerator}: no accelerator{near} ({composition.file('trainer.accelerator')})"
         return
-    if isinstance(devices, str) and not re.fullmatch(_DEVICES, devices):
+    if not _names_some(devices):
         where = composition.file("trainer.devices")
-        yield f"trainer.devices={devices}: give a number, or a list of those to use, as in [0,1] ({where})"
+        shown = f"[{', '.join(map(str, devices))}]" if isinstance(devices, ListConfig) else devices
+        yield f"trainer.devices={shown}: give a number, or a list of those to use, as in [0,1] ({where})"
         return
     wanted = _count(devices)
     if isinstance(devices, int) and (devices == 0 or devices < -1):
@@ -73,3 +74,10 @@ def _count(devices: Any) -> int:
 
 def _are(number: int, what: str) -> str:
     return f"is 1 {what}" if number == 1 else f"are {number} {what}s"
+def _names_some(devices: Any) -> bool:
+    """Whether a text or a list is one that Lightning reads; of numbers :func:`device_faults` tells the range."""
+    if isinstance(devices, ListConfig):
+        return bool(devices) and all(isinstance(each, int) and each >= 0 for each in devices)
+    return not isinstance(devices, str) or re.fullmatch(_DEVICES, devices) is not None
+
+

@@ -1,6 +1,7 @@
 """Faults of values: ranges, and paths that are not what they should be. Standard library only."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.paths import exists, is_folder
-from darkroom.commands.checking.root import LEAST
+from darkroom.commands.checking.root import LEAST, SHARES
 
 _ROOM = 20 * 2**20  # bytes: with less, not even the smallest run could keep its checkpoints
 _NAME = 255  # bytes of a file's name on every usual file system
@@ -20,12 +21,16 @@ _REFUSED = (  # of Lightning's precisions: weights and pictures are float32, gra
     *("16", "16-mixed", "16-true", "bf16-true", "64", "64-true"),
     *("transformer-engine", "transformer-engine-float16"),
 )
+_TRACKER = "darkroom.runs.wandb_run.WandbRun"
+_UNTAKEN = "one of : ; , # ? ' or a space at an end"
+_NO_ID, _NO_PROJECT = r"[:;,#?']|^\s|\s$", r"[/\\#?%:]|.{129}"  # as wandb 0.31 has them
 
 
 def limit_faults(composition: Composition) -> Iterator[str]:
     """Every value out of its range and every path that leads to the wrong thing, a line each."""
     config = composition.config
     yield from _ranges(composition)
+    yield from _shares(composition)
     yield from _divisions(config)
     if _value(config, "trainer._target_") is not None:
         yield from _of_trainer(composition)
@@ -47,6 +52,7 @@ def limit_faults(composition: Composition) -> Iterator[str]:
     if "/" in (run_id := _text(config, "run_id") or "") or run_id in (".", ".."):
         yield f"run_id={run_id}: is to be the name of one folder in <logs>/<stage>/, without a slash; logs= says where"
     yield from _taken(config, resumed)
+    yield from _untracked(config)
     for key in ("logs", "out", "statistics_out", "cache", "stage.latents"):
         if (path := _text(config, key)) is not None:
             yield from _writable(key, path, Path(path).parent if path.endswith((".json", ".npz")) else Path(path))
@@ -60,6 +66,19 @@ def _taken(config: DictConfig, resumed: bool) -> Iterator[str]:
     run = Path(*filter(None, parts))
     if (run / "config.yaml").is_file():
         yield f"run_id={parts[-1]}: {run} is there already; go on with it by resume={run}, or give another name"
+
+
+def _untracked(config: DictConfig) -> Iterator[str]:
+    """Names that Weights & Biases refuses, of the run and of its project."""
+    loggers = config.get("logger")
+    for name in loggers if isinstance(loggers, DictConfig) else ():
+        if _value(config, f"logger.{name}._target_") != _TRACKER:
+            continue
+        if re.search(_NO_ID, run_id := _text(config, "run_id") or ""):
+            yield f"run_id={run_id}: Weights & Biases takes none with {_UNTAKEN}; give another, or logger=csv"
+        project = _text(config, f"logger.{name}.project") or ""
+        if re.search(_NO_PROJECT, project):
+            yield f"logger.{name}.project={project}: Weights & Biases takes 128 characters, and none of / \\ # ? % :"
 
 
 def run_fault(key: str, path: str) -> str | None:
@@ -96,6 +115,13 @@ def _ranges(composition: Composition) -> Iterator[str]:
         value = _own(composition.config, key)
         if isinstance(value, int) and not isinstance(value, bool) and value < least:
             yield f"{key}={value}: must be at least {least} ({composition.file(key)})"
+
+
+def _shares(composition: Composition) -> Iterator[str]:
+    for key in SHARES:
+        value = _own(composition.config, key)
+        if isinstance(value, int | float) and not 0 <= value <= 1:
+            yield f"{key}={value}: must lie between 0 and 1 ({composition.file(key)})"
 
 
 def _divisions(config: DictConfig) -> Iterator[str]:

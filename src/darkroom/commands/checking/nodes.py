@@ -85,17 +85,26 @@ def _is_node(node: Any) -> bool:
 
 
 def _of_mapping(composition: Composition, key: str, node: DictConfig) -> Iterator[str]:
-    """A misspelt ``_target_``, and an entry without one beside entries that have it: a misspelt name, most often."""
+    """A misspelt ``_target_``; beside entries that have it one that has not, and one that is null and nowhere else.
+
+    The last two are misspelt names, most often.
+    """
     if near := _like_target(node):
         yield f"{key}.{near}: did you mean _target_? ({composition.file(f'{key}.{near}')})"
+        return
     inner = {str(name): node._get_node(name) for name in node}
     nodes = {name for name, each in inner.items() if _is_node(each)}
     others = {name: each for name, each in inner.items() if name not in nodes and not isinstance(each, ListConfig)}
     strays = {name: each for name, each in others.items() if not _is_hollow(each)}
     for name, each in strays.items() if nodes else ():
-        if not _like_target(each) if isinstance(each, DictConfig) else len(strays) == 1:
+        if not (isinstance(each, DictConfig) and _like_target(each)):  # told of at that mapping
             where = composition.file(f"{key}.{name}")
-            yield f"{key}.{name}: says not what to build, it has no _target_{meant(name, nodes - {name})} ({where})"
+            yield f"{key}.{name}: says not what to build, it has no _target_{meant(name, nodes)} ({where})"
+    nulls = {name for name, each in others.items() if each._is_none()} if nodes else set()
+    unknown = {name for name in sorted(nulls) if composition.only_nulled(f"{key}.{name}")}
+    for name in sorted(unknown):
+        where = composition.file(f"{key}.{name}")
+        yield f"{key}.{name}=null: there is no {name} to leave out{meant(name, nodes | nulls - unknown)} ({where})"
 
 
 def _like_target(node: DictConfig) -> str | None:

@@ -14,3 +14,12 @@ def exists(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Whether it is a folder that can be seen."""
     return exists(path) and Path(path).is_dir()
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether the file can be read as text."""
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -52,9 +52,9 @@ def _of_runs(paths: list[str]) -> Iterator[str]:
             yield fault
         else:
             found[path] = json.loads((find_artifact(path) / "latents.json").read_text(encoding="utf-8"))
-    first, *others = found
-    for path in others:
-        yield from _unlike(first, found[first], path, found[path])
+    right = list(found)
+    for path in right[1:]:
+        yield from _unlike(right[0], found[right[0]], path, found[path])
 
 
 def _of_run(path: str) -> str | None:

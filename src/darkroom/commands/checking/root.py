@@ -76,7 +76,7 @@ class Evaluate:
 
 LEAST = {
     "seed": 0,
-    "resolution": 8,
+    "resolution": 16,  # SSIM, which every validation of an autoencoder measures, looks through windows of 11 pixels
     "batch_size": 1,
     "max_steps": 1,
     "num_workers": 0,
@@ -96,4 +96,19 @@ LEAST = {
     "callback.first_batch.n": 1,
     "callback.reconstructions.n": 1,
     "callback.samples.n": 1,
+    "data.cache_mb": 0,
+    "sampler.num_steps": 1,
+    "callback.finite.max_skipped": 0,
 }
+    "callback.checkpoints.every_n_steps": 1,
+    "callback.checkpoints.keep": 1,
+    "callback.ema.every_n_steps": 1,
+    "callback.snapshots.count": 0,
+    "callback.snapshots.every_n_steps": 1,
+    "callback.distribution.n": 2,  # a distance wants two pictures of each
+    "callback.distribution.n_reference": 2,
+    "callback.distribution.kid_size": 2,
+    "callback.distribution.batch_size": 1,
+    "callback.distribution.every_n_validations": 1,
+
+SHARES = ("sampler.sampler.eta", "stage.condition_dropout", "stage.augmentation.share")  # from 0 to 1
