@@ -4,7 +4,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from darkroom.commands.fit import accelerator, close
+from darkroom.commands.fit import accelerator, close, overfitted
 from darkroom.runs.folder import Run
 
 
@@ -15,6 +15,11 @@ from darkroom.runs.folder import Run
 def test_auto_is_a_gpu_of_nvidia_or_the_cpu(monkeypatch, asked, gpu, told):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     assert accelerator(OmegaConf.create({"accelerator": asked})) == told
+
+
+@pytest.mark.parametrize(("given", "told"), [({"overfit_batches": 2}, 6), ({"overfit_batches": 0.5}, 0.5), ({}, 0.0)])
+def test_batches_to_overfit_are_global_ones_and_a_share_stays_one(given, told):
+    assert overfitted(OmegaConf.create({"accumulate_grad_batches": 3, **given})) == told
 
 
 def test_the_closing_line_names_the_folder_whatever_its_name_holds(tmp_path, capsys):

@@ -123,6 +123,14 @@ def test_overfitting_repeats_the_first_batch(tmp_path):
     assert [step for _, step in module.steps] == list(range(MAX_STEPS))
 
 
+def test_overfitting_repeats_the_whole_batch_whatever_its_parts(tmp_path):
+    parts = {"accumulate_grad_batches": 2, "overfit_batches": 2}
+    module, _ = fit(tmp_path, **parts, val_check_interval=2, limit_val_batches=0)
+    assert [place for *_, place in module.seen[:4]] == [0, 1, 2, 3]
+    assert module.seen == module.seen[:4] * MAX_STEPS
+    assert [step for _, step in module.steps[::2]] == list(range(MAX_STEPS))
+
+
 def test_two_processes_see_together_what_one_sees(tmp_path):
     """Lightning on two real processes; the weight agrees only if each read its half."""
     one, _ = fit(tmp_path / "one")

@@ -27,6 +27,7 @@ from darkroom.commands.watched import refuse_unlogged
 from darkroom.conditioning.auto import resolve
 from darkroom.conditioning.words import refuse_deaf
 from darkroom.contracts import PictureSource
+from darkroom.data.sampler import micro_batch_size
 from darkroom.files import sweep
 from darkroom.keys import module_seed
 from darkroom.runs.checkpoint import AtomicCheckpointIO
@@ -51,11 +52,14 @@ def fit(config: DictConfig) -> None:
         config.trainer,
         accelerator=accelerator(config.trainer),
         val_check_interval=validation_interval(config.trainer),
+        overfit_batches=overfitted(config.trainer),
         callbacks=[*callbacks(config, source), LastValidation(), Position(), interruption],
         logger=loggers(config, run),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=run.path,
     )
+    # asked for its refusal alone: the loaders would tell once latents are cached and W&B has begun
+    micro_batch_size(config.batch_size, world_size=trainer.num_devices, accumulate=trainer.accumulate_grad_batches)
     console.quiet = not trainer.is_global_zero
     if trainer.is_global_zero:
         sweep(run.path)
@@ -100,6 +104,12 @@ def validation_interval(trainer: DictConfig) -> int:
 
 def quieten() -> None:
     """Lightning's advice on hardware and services is not for whoever runs an experiment; its warnings are."""
+def overfitted(trainer: DictConfig) -> int | float:
+    """``trainer.overfit_batches``, which counts global batches, as Lightning counts it: in micro-batches."""
+    batches = trainer.get("overfit_batches", 0.0)  # a float is a share
+    return batches * trainer.accumulate_grad_batches if isinstance(batches, int) else batches
+
+
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
 

@@ -97,7 +97,7 @@ class DataModule(LightningDataModule):
     """Training visits from the step that the trainer stands at, and each validation picture once.
 
     Steps, processes and accumulation are the trainer's; give it ``use_distributed_sampler=False``. With
-    ``overfit_batches=k`` the first k batches come again and again.
+    ``overfit_batches`` of k times as many micro-batches as a step takes, the first k batches come again and again.
 
     Args:
         batch_size: global, over all processes and accumulated micro-batches.
@@ -131,7 +131,7 @@ class DataModule(LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             accumulate=trainer.accumulate_grad_batches,
-            repeat=overfit if isinstance(overfit, int) else 0,
+            repeat=overfit // trainer.accumulate_grad_batches if isinstance(overfit, int) else 0,
         )
         return self._loader(self.train, visits)
 
