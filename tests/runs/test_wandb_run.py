@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 import wandb
+from omegaconf import OmegaConf
 
+from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile
 from darkroom.runs.wandb_run import WandbRun, how_to_look, offline_pieces
 
@@ -69,6 +71,18 @@ def test_a_resumed_run_has_the_same_id_and_true_steps(folder):
     _, second = offline_pieces(folder)
     assert json.loads(inspect(second, "--summary"))["run_id"] == "20260101-shapes"
     assert [(row["_step"], row["trainer/global_step"]) for row in history(second)] == [(30, 30)]
+
+
+def test_a_run_whose_folder_was_renamed_goes_on_as_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = tmp_path / "moved, elsewhere"  # no id that W&B takes
+    folder.mkdir()
+    Run(folder).write_config(OmegaConf.create({"run_id": "first"}))
+    logger = WandbRun(folder)
+    logger.log_metrics({"train/loss": 1.0}, step=0)
+    logger.close()
+    [piece] = offline_pieces(folder)
+    assert json.loads(inspect(piece, "--summary"))["run_id"] == "first"
 
 
 def metrics_of(folder):
@@ -143,6 +157,16 @@ def test_without_a_key_it_runs_offline_and_never_asks(tmp_path, monkeypatch, log
     settings = WandbRun(tmp_path)._wandb_init
     assert settings["mode"] == (None if logged_in else "offline")
     assert asked == {"prompt": False, "verify": False}
+
+
+@pytest.mark.parametrize("key", ["abc", " "])
+def test_a_key_that_cannot_be_one_is_told_in_one_line(tmp_path, monkeypatch, key):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    wandb.teardown()  # it reads the environment once
+    with pytest.raises(ValueError, match=r"^Weights & Biases: .*; mend WANDB_API_KEY, or set WANDB_MODE=offline$"):
+        WandbRun(tmp_path)
+    wandb.teardown()
 
 
 def test_a_run_with_no_step_left_is_caught_up_when_it_closes(tmp_path, monkeypatch):

@@ -68,7 +68,8 @@ def trained(run: Run, training: DictConfig, config: DictConfig) -> Run:
         console.print(f"{denoiser.path} is trained already", soft_wrap=True)
         return denoiser
     if not (denoiser.path / "config.yaml").exists():
-        denoiser.write_config(training)
+        named = {"run_id": escaped(denoiser.id)}  # Weights & Biases tells runs apart by it
+        denoiser.write_config(OmegaConf.merge(training, named))  # type: ignore[arg-type]  # of mappings it is one
     console.rule(f"training on {run.id}")
     packages = [f"packages=[{','.join(config.packages)}]"] if config.packages else []
     if code := run_python([str(ROOT / "train.py"), f"resume={denoiser.path}", *packages]):

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
-from wandb.errors import CommError
+from wandb.errors import AuthenticationError, CommError, UsageError
 
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import read_metrics
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class WandbRun(WandbLogger):
-    """Lightning's logger, quiet and light, with its files in the run folder and the run's name as its id.
+    """Lightning's logger, quiet and light, with its files in the run folder and its ``run_id`` as W&B's.
 
     Every record carries the number of optimizer steps done as its step: what is logged at one step becomes one row.
 
@@ -69,7 +69,7 @@ class WandbRun(WandbLogger):
         )
         super().__init__(
             name=folder.name,
-            id=folder.name,
+            id=_id(folder),
             save_dir=folder,
             project=project,
             entity=entity,
@@ -191,12 +191,27 @@ def how_to_look(folder: Path) -> list[str]:
     ]
 
 
+def _id(folder: Path) -> str:
+    """What config.yaml says, so that a run whose folder was renamed goes on as the same; of a new run the folder's."""
+    try:
+        return Run(folder).config.get("run_id") or folder.name
+    except FileNotFoundError:  # it is written once all of the run is built
+        return folder.name
+
+
 def _mode() -> str | None:
-    """``offline`` where W&B has no key and would ask for one; None leaves it to W&B's own settings."""
+    """``offline`` where W&B has no key and would ask for one; None leaves it to W&B's own settings.
+
+    Raises ValueError for a key that cannot be one.
+    """
     rank = rank_zero_only.rank  # type: ignore[attr-defined]
     if os.environ.get("WANDB_MODE") or rank != 0:
         return None
-    return None if wandb.login(prompt=False, verify=False) else "offline"
+    try:
+        return None if wandb.login(prompt=False, verify=False) else "offline"
+    except (AuthenticationError, UsageError) as error:
+        words = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(f"Weights & Biases: {words}; mend WANDB_API_KEY, or set WANDB_MODE=offline") from error
 
 
 def _image(array: np.ndarray, caption: str | None) -> wandb.Image:
