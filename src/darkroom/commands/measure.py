@@ -1,6 +1,7 @@
 """What ``evaluate.py`` does once its arguments are checked: measure the first stage, then what is drawn."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torchmetrics import Metric
 
 from darkroom.commands.console import console, progress
 from darkroom.commands.distances import distances
-from darkroom.commands.draw import configured
+from darkroom.commands.drawing import on_devices
 from darkroom.commands.folders import error
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
@@ -40,8 +41,12 @@ def measure(config: DictConfig) -> dict[str, Any]:
     Raises ValueError or OSError with one line for what only the run can tell.
     """
     run = find_run(config.run)
+    with on_devices(run, config) if run.stage == "latent_diffusion" else nullcontext() as generator:
+        return _measured(run, generator, config)
+
+
+def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict[str, Any]:
     out = Path(config.out) if config.out is not None else run.path / "evaluation.json"
-    generator = configured(run, config) if run.stage == "latent_diffusion" else None
     first_stage = generator.first_stage if generator is not None else load_first_stage(run)
     source = load_source(run.config)
     validation = source.split("validation")

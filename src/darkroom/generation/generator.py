@@ -47,9 +47,14 @@ class Generator:
         where the model reads no captions.
         """
         for start in range(0, len(keys), batch_size):
-            rows = np.arange(start, start + min(batch_size, len(keys))) % len(keys)
-            pictures = self.pictures(select(prompts, rows), Keys(keys.words[rows], keys.device), negative)
+            pictures = self.pictures(*self.rows(prompts, keys, start, batch_size), negative)
             yield pictures[: len(keys) - start]
+
+    @staticmethod
+    def rows(prompts: Prompts, keys: Keys, start: int, batch_size: int) -> tuple[Prompts, Keys]:
+        """The batch from ``start`` on, filled up from the beginning where it is the last."""
+        rows = np.arange(start, start + min(batch_size, len(keys))) % len(keys)
+        return select(prompts, rows), Keys(keys.words[rows], keys.device)
 
     @torch.inference_mode()
     def pictures(self, prompts: Prompts, keys: Keys, negative: str | None = None) -> UInt8[Tensor, "b 3 H W"]:

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from darkroom.commands.checking import devices
 from darkroom.commands.checking.compose import Composition, Space
-from darkroom.commands.checking.devices import crowding, device_faults
+from darkroom.commands.checking.devices import crowding, device_faults, drawing_faults
 
 
 def faults(tmp_path, monkeypatch, there, accelerator, wanted, overrides=()):
@@ -58,3 +58,25 @@ def test_more_processes_than_cores_are_a_warning(monkeypatch):
     assert warning("cpu", 2) is None and warning("auto", 1) is None and warning("gpu", 8) is None
     assert "trainer.devices=3: there are 2 cores here" in warning("cpu", 3)
     assert "trainer.devices=3" in warning("auto", 3)
+
+
+SWEEP = {"guidance_scale": [], "steps": [], "sampler": [], "ema": []}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "told"),
+    [(2, 2, None), (2, 3, "are 2 GPUs here; give devices=2"), (0, 1, None), (0, 10_000, "here; give devices=")],
+)
+def test_samples_are_drawn_on_no_more_devices_than_there_are(tmp_path, monkeypatch, there, wanted, told):
+    monkeypatch.setattr(devices, "gpus", lambda: there)
+    config = OmegaConf.create({"run": "run", "devices": wanted, "sweep": SWEEP})
+    found = list(drawing_faults(Composition(Space(tmp_path, "evaluate"), (), config)))
+    assert [told in fault for fault in found] == ([] if told is None else [True])
+
+
+@pytest.mark.parametrize("other", [{"run": None}, {"sweep": SWEEP | {"steps": [2]}}])
+def test_devices_are_for_the_samples_of_a_run(tmp_path, monkeypatch, other):
+    monkeypatch.setattr(devices, "gpus", lambda: 8)
+    config = OmegaConf.create({"run": "run", "devices": 2, "sweep": SWEEP, **other})
+    [fault] = drawing_faults(Composition(Space(tmp_path, "evaluate"), (), config))
+    assert "leave devices out" in fault

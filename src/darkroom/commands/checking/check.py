@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from darkroom.build import nodes
 from darkroom.commands.checking.argv import Arguments, name, parsed, read
 from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, jobs, words
-from darkroom.commands.checking.devices import device_faults
+from darkroom.commands.checking.devices import device_faults, drawing_faults
 from darkroom.commands.checking.folders import distance_faults, weights_faults
 from darkroom.commands.checking.limits import limit_faults
 from darkroom.commands.checking.modules import NotThere
@@ -36,7 +36,7 @@ _CHECKS = (
     init_faults,
     weights_faults,
 )
-_OF_EVALUATION = (distance_faults, sweep_faults, probe_faults)
+_OF_EVALUATION = (distance_faults, sweep_faults, probe_faults, drawing_faults)
 
 
 def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:

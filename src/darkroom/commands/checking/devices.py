@@ -1,4 +1,4 @@
-"""Faults of ``trainer.accelerator`` and ``trainer.devices``: more than the machine has.
+"""Faults of ``trainer.accelerator``, ``trainer.devices`` and evaluate.py's ``devices``: more than the machine has.
 
 Torch alone knows the GPUs, so it is imported here: only where GPUs are asked for, and after every other check.
 """
@@ -48,14 +48,33 @@ def device_faults(composition: Composition) -> Iterator[str]:
             yield f"trainer.devices={devices}: there {_are(there, 'GPU')} here; give trainer.devices={there}"
 
 
+def drawing_faults(composition: Composition) -> Iterator[str]:
+    """``devices`` of evaluate.py: more than there are, and where no run's samples are drawn on them."""
+    config = composition.config
+    devices = config.get("devices")
+    if not isinstance(devices, int) or devices <= 1:
+        return
+    swept = any(config.sweep[key] for key in ("guidance_scale", "steps", "sampler", "ema"))
+    if config.get("run") is None or swept:
+        yield f"devices={devices}: draw the samples of evaluate.py run=RUN alone; leave devices out"
+    there, what = (gpus(), "GPU") if gpus() else (cores(), "core")
+    if devices > there:
+        yield f"devices={devices}: there {_are(there, what)} here; give devices={there}"
+
+
 def crowding(config: DictConfig) -> str | None:
     """A warning where more processes are to share the cores of this machine than it has."""
     accelerator, wanted = config.trainer.get("accelerator"), _count(config.trainer.get("devices"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    there = cores()
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and wanted > 1 and not gpus())
-    if not on_cpu or wanted <= cores:
+    if not on_cpu or wanted <= there:
         return None
-    return f"trainer.devices={wanted}: there {_are(cores, 'core')} here, so that processes will wait for one another"
+    return f"trainer.devices={wanted}: there {_are(there, 'core')} here, so that processes will wait for one another"
+
+
+def cores() -> int:
+    """Of this machine, that are this process's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus() -> int:
@@ -63,6 +82,13 @@ def gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def _names_some(devices: Any) -> bool:
+    """Whether a text or a list is one that Lightning reads; of numbers :func:`device_faults` tells the range."""
+    if isinstance(devices, ListConfig):
+        return bool(devices) and all(isinstance(each, int) and each >= 0 for each in devices)
+    return not isinstance(devices, str) or re.fullmatch(_DEVICES, devices) is not None
 
 
 def _count(devices: Any) -> int:
@@ -74,10 +100,3 @@ def _count(devices: Any) -> int:
 
 def _are(number: int, what: str) -> str:
     return f"is 1 {what}" if number == 1 else f"are {number} {what}s"
-def _names_some(devices: Any) -> bool:
-    """Whether a text or a list is one that Lightning reads; of numbers :func:`device_faults` tells the range."""
-    if isinstance(devices, ListConfig):
-        return bool(devices) and all(isinstance(each, int) and each >= 0 for each in devices)
-    return not isinstance(devices, str) or re.fullmatch(_DEVICES, devices) is not None
-
-

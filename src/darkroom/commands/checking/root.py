@@ -70,6 +70,7 @@ class Evaluate:
     ema: float | None
     checkpoint: Literal["latest", "best"]
     batch_size: int
+    devices: int
     out: str | None
     packages: Sequence[str]
 
@@ -78,6 +79,7 @@ LEAST = {
     "seed": 0,
     "resolution": 16,  # SSIM, which every validation of an autoencoder measures, looks through windows of 11 pixels
     "batch_size": 1,
+    "devices": 1,
     "max_steps": 1,
     "num_workers": 0,
     "n": 1,
