@@ -1,11 +1,22 @@
 """What a process leaves for others to join, and that it leaves nothing behind."""
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
-from darkroom.commands.processes import joined
+import pytest
+from lightning.pytorch import Trainer
+
+from darkroom.callbacks.interruption import Stopped
+from darkroom.commands import fit, processes
+from darkroom.commands.processes import joined, together
 from darkroom.runs.folder import Run
+
+
+def quiet_trainer() -> Trainer:
+    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 
 def test_inside_the_command_line_is_that_of_the_run_and_afterwards_as_before(monkeypatch):
@@ -14,7 +25,37 @@ def test_inside_the_command_line_is_that_of_the_run_and_afterwards_as_before(mon
     before = list(sys.argv)
     with joined(Run(Path("/logs, [old]/x")), ["mylab", "other"]):
         assert sys.argv == [before[0], "resume=/logs, [old]/x", "packages=[mylab,other]"]
+        assert os.environ["DARKROOM_FIRST_PROCESS"] == str(os.getpid())
         os.environ.update(LOCAL_RANK="0", MASTER_PORT="2")  # as Lightning does when it starts the others
     assert sys.argv == before
-    assert "LOCAL_RANK" not in os.environ
+    assert not {"LOCAL_RANK", "DARKROOM_FIRST_PROCESS"} & os.environ.keys()
     assert os.environ["MASTER_PORT"] == "1"
+
+
+def test_a_process_whose_first_died_while_it_was_loading_notices(monkeypatch):
+    ended, told = threading.Event(), []
+    trainer = quiet_trainer()
+    monkeypatch.setattr(processes, "_LOOK", 0.01)
+    monkeypatch.setattr(processes, "_end", lambda *why: (told.append(why[0]), ended.set()))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("DARKROOM_FIRST_PROCESS", str(os.getpid()))  # is not what started this one
+    with together(trainer, Run(Path("x"))):
+        assert ended.wait(10)
+    assert told[0] == "the first process has died"
+
+
+@pytest.mark.parametrize(("at_once", "code", "waits"), [(False, 0, []), (True, 143, [processes._FAREWELL])])
+def test_another_process_that_stops_alone_ends_by_a_code_that_the_first_notices(monkeypatch, at_once, code, waits):
+    """Not before the first, where it stops as well, has ended it; where all stop together, by none."""
+    run, trainer, stop, waited = Run(Path("x")), quiet_trainer(), Stopped(signal.SIGTERM, at_once=at_once), []
+    monkeypatch.setattr(processes.time, "sleep", waited.append)
+    monkeypatch.setattr(Trainer, "is_global_zero", False)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(SystemExit) as ended:
+        try:
+            with together(trainer, run):
+                raise stop
+        except Stopped:
+            fit.say_stopped(run, trainer, stop)
+            raise
+    assert (ended.value.code, waited) == (code, waits)

@@ -155,12 +155,14 @@ def loggers(config: DictConfig, run: Run) -> list[Logger]:
 def say_stopped(run: Run, trainer: Trainer, stop: Stopped) -> None:
     """What is saved of the run, and how to go on with it; other processes end in silence."""
     if not trainer.is_global_zero:
+        if stop.at_once:  # the first may not know: the exit code tells it
+            return
         raise SystemExit(0) from stop  # for any other code Lightning kills the first process
     newest = run.latest()
     saved = f"saved is {newest}" if newest else "nothing is saved yet"
-    console.print(f"stopped by {stop.signal.name}: {saved}", soft_wrap=True, markup=False)
+    console.print(f"stopped by {stop.signal.name}: {saved}", soft_wrap=True)
     command = shlex.join(["python", "train.py", f"resume={run.path}"])
-    console.print(f"go on with:            {command}", soft_wrap=True, markup=False)
+    console.print(f"go on with:            {command}", soft_wrap=True)
     close(run, trainer.loggers)
     if stop.at_once and trainer.strategy.launcher is not None:
         trainer.strategy.launcher.kill(signal.SIGKILL)

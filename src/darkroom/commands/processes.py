@@ -14,6 +14,7 @@ import torch.distributed as dist
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Trainer
 
+from darkroom.callbacks.interruption import Stopped
 from darkroom.commands.console import console
 from darkroom.commands.faults import MISTAKE
 from darkroom.runs.folder import Run
@@ -21,7 +22,10 @@ from darkroom.runs.folder import Run
 _LOOK = 1.0  # seconds between two looks at the other processes; Lightning's own are 5 apart
 _ECHO = 6.0  # seconds in which a process ends whose end another has felt; longer than faults.py has patience
 
+_FAREWELL = 45.0  # seconds in which the first process ends one that stops at once, where it stops as well
+
 _OF_THE_GROUP = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # Lightning leaves them set
+_FIRST = "DARKROOM_FIRST_PROCESS"  # its number, for those that it starts
 
 
 @contextmanager
@@ -38,11 +42,13 @@ def joined(run: Run, packages: Sequence[str]) -> Iterator[None]:
     hydra = HydraConfig.instance()
     argv, config, environment = sys.argv, hydra.cfg, dict(os.environ)
     sys.argv, hydra.cfg = [argv[0], f"resume={run.path}", f"packages=[{','.join(packages)}]"], None
+    if "LOCAL_RANK" not in environment:
+        os.environ[_FIRST] = str(os.getpid())
     try:
         yield
     finally:
         sys.argv, hydra.cfg = argv, config
-        for name in _OF_THE_GROUP:
+        for name in (*_OF_THE_GROUP, _FIRST):
             os.environ.pop(name, None)
         os.environ.update(environment)
         if dist.is_initialized():
@@ -57,11 +63,17 @@ def together(trainer: Trainer, run: Run) -> Iterator[None]:
     by SIGKILL, without a word. An input error of the first process ends the others at once; any other may only be the
     echo of one that has died, which is looked for first.
     """
-    parent = os.getppid() if "LOCAL_RANK" in os.environ else None  # of a process that another has started
+    # of a process that another has started, told by that one: it may have died since
+    parent = int(os.environ.get(_FIRST, os.getppid())) if "LOCAL_RANK" in os.environ else None
     left = threading.Event()
     threading.Thread(target=_watch, args=(trainer, run, parent, left), daemon=True).start()
     try:
         yield
+    except Stopped as stop:
+        left.set()
+        if parent is not None and stop.at_once:  # still connected, so that the first waits as well
+            time.sleep(_FAREWELL)
+        raise
     except Exception as error:
         left.set()
         if not isinstance(error, ValueError | OSError) and trainer.world_size > 1:
