@@ -40,7 +40,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path, monkeypatch, writ
     with pytest.raises(OSError) as caught, replacing(path):
         write(Path("/dev/full"))
     assert caught.value.errno == errno.ENOSPC
-    assert line(caught.value) == f"{path}: the disk is full; make room, then go on with resume=RUN"
+    assert line(caught.value) == f"{path}: the disk is full; make room, then start again, a training by resume=RUN"
     assert not list(tmp_path.iterdir())
 
 

@@ -57,7 +57,8 @@ def naming(path: Path) -> Iterator[None]:
         full = error.errno in _FULL if isinstance(error, OSError) else shutil.disk_usage(path.parent).free < _LITTLE
         if not full:
             raise
-        raise OSError(errno.ENOSPC, "the disk is full; make room, then go on with resume=RUN", str(path)) from error
+        words = "the disk is full; make room, then start again, a training by resume=RUN"
+        raise OSError(errno.ENOSPC, words, str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:

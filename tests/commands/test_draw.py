@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from trained import CONF, asked, diffusion_run
 
-from darkroom.commands.draw import draw
+from darkroom.commands.draw import draw, save
+from darkroom.commands.faults import line
 from darkroom.commands.sample import main
 from darkroom.data.captions import read_captions
 from darkroom.runs.folder import Run
@@ -74,6 +76,14 @@ def test_what_is_written_is_read_back_as_a_captioned_folder(text_run, tmp_path, 
     said = capsys.readouterr().out
     assert f"drawing: {prompt}" in said
     assert f"together: {folder / 'grid.png'}\n" in said  # a long path is not wrapped
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full, whose every writing fails")
+def test_a_full_disk_is_told_with_the_picture_that_finds_no_room(tmp_path):
+    (tmp_path / "00003.png").symlink_to("/dev/full")
+    with pytest.raises(OSError) as caught:
+        save(tmp_path, 3, torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    assert line(caught.value).startswith(f"{tmp_path / '00003.png'}: the disk is full")
 
 
 def test_a_negative_prompt_is_refused_by_a_run_of_classes_on_data_with_captions(class_run, tmp_path, capsys):

@@ -18,6 +18,7 @@ from darkroom.commands.console import console, progress
 from darkroom.commands.load import device, load_first_stage, load_generator
 from darkroom.conditioning.words import class_names, in_words
 from darkroom.contracts import ConditionSpec
+from darkroom.files import naming, write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
 from darkroom.metrics.inference import exact_float32
@@ -110,7 +111,9 @@ def save(folder: Path, first: int, pictures: UInt8[Tensor, "n 3 H W"]) -> UInt8[
     """Writes pictures one by one, numbered from ``first``; answers those that the grid may show."""
     pictures = pictures.cpu()
     for number, picture in enumerate(pictures, first):
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{number:05d}.png")
+        path = folder / f"{number:05d}.png"
+        with naming(path):
+            Image.fromarray(picture.permute(1, 2, 0).numpy()).save(path)
     return pictures[: max(0, SHEET - first)]
 
 
@@ -118,4 +121,4 @@ def write_metadata(folder: Path, words: Sequence[str]) -> None:
     """``metadata.jsonl`` as data=image_folder reads it: a condition for each picture."""
     rows = ({"file_name": f"{number:05d}.png", "text": text} for number, text in enumerate(words))
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    (folder / "metadata.jsonl").write_text(text, encoding="utf-8")
+    write_text(folder / "metadata.jsonl", text)
