@@ -1,12 +1,19 @@
-"""Files and folders that are whole or absent: written beside their place, flushed to the disk, then renamed."""
+"""Files and folders that are whole or absent: written beside their place, flushed to the disk, then renamed.
+
+Whoever copied or kept them may have damaged them since: :func:`reading`.
+"""
 
 import errno
 import os
 import shutil
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DRAFT = ".tmp"
@@ -59,6 +66,16 @@ def naming(path: Path) -> Iterator[None]:
             raise
         words = "the disk is full; make room, then start again, a training by resume=RUN"
         raise OSError(errno.ENOSPC, words, str(path)) from error
+
+
+@contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Turn what a reader of safetensors or of ``.npz`` says of a damaged file into a ValueError of one line."""
+    try:
+        yield
+    except (SafetensorError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        words = " ".join(str(error).split())[:100]
+        raise ValueError(f"{path}: cannot be read ({words}), it was damaged since it was written; {remedy}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from safetensors.torch import load_file
 
+from darkroom.autoencoding.artifact import hash_of, read_latents
 from darkroom.autoencoding.first_stage import Identity, copy_artifact, load_artifact, write_artifact
 from darkroom.autoencoding.latent_statistics import LatentStatistics
 from darkroom.autoencoding.loss.reconstruction import L1
@@ -113,6 +114,44 @@ def test_a_changed_file_is_refused(tmp_path, name):
     with (tmp_path / "first_stage" / name).open("ab") as file:
         file.write(b"\n")
     with pytest.raises(ValueError, match="was changed after it was written"):
+        load_artifact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"factor": 0}, r"latents\.json: has factor=0, so no training here has written it"),
+        ({"factor": None}, r"latents\.json: has factor=None"),
+        ({"version": None}, r"latents\.json has version=None, this darkroom reads 1"),
+        ({"mean": None}, r"latents\.json: has no mean of 3 numbers"),
+        ({"std": [1.0]}, r"latents\.json: has no std of 3 numbers"),
+        ({"std": ["1", "2", "x"]}, r"latents\.json: has no std of 3 numbers"),
+    ],
+)
+def test_latents_that_no_training_writes_are_refused_though_the_hash_is_right(tmp_path, change, words):
+    folder = tmp_path / "first_stage"
+    written(folder)
+    path = folder / "latents.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (folder / "HASH").write_text(hash_of(folder))
+    with pytest.raises(ValueError, match=words):
+        load_artifact(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\ud800"])
+def test_latents_that_are_no_mapping_are_refused(tmp_path, text):
+    (tmp_path / "latents.json").write_bytes(text.encode(errors="surrogatepass"))
+    with pytest.raises(ValueError, match=r"latents\.json: .*so no training here has written it"):
+        read_latents(tmp_path)
+
+
+def test_weights_that_are_cut_short_are_named_though_the_hash_is_right(tmp_path):
+    folder = tmp_path / "first_stage"
+    written(folder)
+    weights = folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    (folder / "HASH").write_text(hash_of(folder))
+    with pytest.raises(ValueError, match=r"weights\.safetensors: cannot be read .*; copy .*first_stage again"):
         load_artifact(tmp_path)
 
 

@@ -160,6 +160,15 @@ def test_a_half_written_file_is_no_part_of_the_cache(tmp_path, monkeypatch):
     assert len(LatentDataset(tmp_path, pictures).__getitems__(VISITS)) == len(VISITS)
 
 
+def test_a_damaged_file_is_named_with_the_folder_to_delete(tmp_path):
+    pictures = Source().split("train")
+    cache_latents(Means(), pictures, tmp_path, device=CPU)
+    path = tmp_path / "00001-0.safetensors"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=rf"^{path}: cannot be read .*; delete {tmp_path} to have it made anew$"):
+        LatentDataset(tmp_path, pictures)
+
+
 def test_processes_share_the_work(tmp_path):
     pictures, workers = Source(flip_seed=3).split("train"), [Means(), Means()]
     for rank, worker in enumerate(workers):

@@ -1,5 +1,7 @@
 """Averages of any width, made of snapshots of two."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,14 @@ def test_an_earlier_step_takes_the_snapshots_up_to_it(run):
     torch.testing.assert_close(
         posthoc_average(run, 0.1, 450).weights["layer.weight"].double(), expected, rtol=0, atol=0.01 * walk.std().item()
     )
+
+
+def test_a_damaged_snapshot_is_named(run, tmp_path):
+    shutil.copytree(run[0].snapshots, tmp_path / "ema")
+    path = next((tmp_path / "ema").iterdir())
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=rf"^{path}: cannot be read .*; copy it again, or remove it$"):
+        posthoc_average(Run(tmp_path), 0.1, STEPS)
 
 
 def test_what_snapshots_cannot_make_is_told(run, tmp_path):

@@ -7,7 +7,9 @@ HASH                 sha256 of the three; in a shell: sha256sum config.yaml weig
 """
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 FOLDER = "first_stage"  # in a run
 FILES = ("config.yaml", "weights.safetensors", "latents.json")
@@ -41,6 +43,19 @@ def find_artifact(path: str | Path) -> Path:
 def read_hash(folder: Path) -> str:
     """What the artifact's HASH says, unverified."""
     return (folder / "HASH").read_text(encoding="utf-8").strip()
+
+
+def read_latents(folder: Path) -> dict[str, Any]:
+    """What the artifact's latents.json says; raises ValueError where its factor is nothing to divide by."""
+    path = folder / "latents.json"
+    try:
+        latents = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is no JSON ({error}), so no training here has written it") from error
+    factor = latents.get("factor") if isinstance(latents, dict) else None
+    if not isinstance(factor, int) or factor < 1:
+        raise ValueError(f"{path}: has factor={factor}, so no training here has written it; give another first stage")
+    return latents
 
 
 def hash_of(folder: Path) -> str:

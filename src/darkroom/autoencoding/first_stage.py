@@ -15,12 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from darkroom.autoencoding.artifact import FILES, find_artifact, hash_of, read_hash
+from darkroom.autoencoding.artifact import FILES, find_artifact, hash_of, read_hash, read_latents
 from darkroom.autoencoding.latent_statistics import LatentStatistics
 from darkroom.autoencoding.model import Autoencoder
 from darkroom.build import build
 from darkroom.contracts import LatentSpec, Posterior
-from darkroom.files import replacing
+from darkroom.files import reading, replacing
+from darkroom.networks.state import differences
 
 _VERSION = 1
 
@@ -79,7 +80,7 @@ def write_artifact(
     Raises FileExistsError where ``folder`` exists, ValueError where the weights are not the autoencoder's.
     """
     folder = Path(folder)
-    if faults := _differences(autoencoder.state_dict(), weights):
+    if faults := differences(autoencoder.state_dict(), weights):
         raise ValueError(f"{folder}: the weights to write are not the autoencoder's: {faults}")
     spec = LatentSpec(channels=autoencoder.latent_channels, factor=autoencoder.factor, hash="")
     latents = {
@@ -111,25 +112,42 @@ def load_artifact(path: str | Path) -> ArtifactFirstStage:
     Raises as :func:`find_artifact`, and ValueError where this version of darkroom does not understand what it finds.
     """
     folder = find_artifact(path)
-    latents = json.loads((folder / "latents.json").read_text(encoding="utf-8"))
-    if latents["version"] != _VERSION:
+    latents = read_latents(folder)
+    if latents.get("version") != _VERSION:
         raise ValueError(
-            f"{folder}/latents.json has version={latents['version']}, this darkroom reads {_VERSION}; "
+            f"{folder}/latents.json has version={latents.get('version')}, this darkroom reads {_VERSION}; "
             "use the release that wrote it"
         )
     with torch.random.fork_rng(devices=[]):  # initial weights, soon overwritten, must not shift anybody's random stream
         autoencoder = build(OmegaConf.load(folder / "config.yaml"))
-    weights = load_file(folder / "weights.safetensors")
-    if faults := _differences(autoencoder.state_dict(), weights):
+    weights = _read_weights(folder)
+    if faults := differences(autoencoder.state_dict(), weights):
         raise ValueError(f"{folder}/weights.safetensors does not fit what its config.yaml builds: {faults}")
     autoencoder.load_state_dict(weights)
-    mean, std = torch.tensor(latents["mean"]), torch.tensor(latents["std"])
+    mean, std = (_per_channel(folder, latents, name, autoencoder.latent_channels) for name in ("mean", "std"))
     return ArtifactFirstStage(autoencoder, mean=mean, std=std, hash=read_hash(folder))
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    path = folder / "weights.safetensors"
+    with reading(path, f"copy {folder} again from where it came"):
+        return load_file(path)
+
+
+def _per_channel(folder: Path, latents: Mapping[str, Any], name: str, channels: int) -> Float[Tensor, " c"]:
+    """One of the latents' statistics."""
+    try:
+        values = torch.tensor(latents.get(name), dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        values = torch.empty(0)
+    if values.shape != (channels,) or not bool(values.isfinite().all()):
+        raise ValueError(f"{folder}/latents.json: has no {name} of {channels} numbers, so no training here wrote it")
+    return values
 
 
 def has_weights(folder: Path, weights: Mapping[str, Tensor]) -> bool:
     """Whether the artifact in ``folder`` holds ``weights`` to the bit."""
-    held, asked = load_file(folder / "weights.safetensors"), _to_float32(weights)
+    held, asked = _read_weights(folder), _to_float32(weights)
     return held.keys() == asked.keys() and all(torch.equal(held[name], asked[name]) for name in asked)
 
 
@@ -160,16 +178,3 @@ def _to_float32(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name: value.detach().to("cpu", torch.float32 if value.is_floating_point() else value.dtype).contiguous().clone()
         for name, value in weights.items()
     }
-
-
-def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """What keeps ``found`` from being loaded strictly, in one line; empty where nothing does."""
-    faults = [f"{name} is missing" for name in expected.keys() - found.keys()]
-    faults += [f"{name} is not known" for name in found.keys() - expected.keys()]
-    faults += [
-        f"{name} has shape {tuple(found[name].shape)}, not {tuple(expected[name].shape)}"
-        for name in expected.keys() & found.keys()
-        if expected[name].shape != found[name].shape
-    ]
-    shown = ", ".join(sorted(faults)[:4])
-    return f"{shown} and {len(faults) - 4} more" if len(faults) > 4 else shown

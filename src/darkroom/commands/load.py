@@ -10,6 +10,7 @@ from darkroom.build import build
 from darkroom.contracts import PictureSource
 from darkroom.generation.denoising import Denoising
 from darkroom.generation.generator import Generator
+from darkroom.networks.state import differences
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
 from darkroom.runs.posthoc import posthoc_average
@@ -41,8 +42,8 @@ def load_generator(
 
     ``ema``: width of another average, made of the run's snapshots (:func:`posthoc_average`).
 
-    Raises ValueError for a run of another kind, a first stage that it was not trained on, or a sampler that the run's
-    process forbids.
+    Raises ValueError for a run of another kind, a first stage that it was not trained on, weights of another network
+    than its config.yaml describes, or a sampler that the run's process forbids.
     """
     config = run.config
     if run.stage != "latent_diffusion":
@@ -52,6 +53,8 @@ def load_generator(
     weights = trained_weights(path, first_stage=first_stage.spec.hash)
     if ema is not None:
         weights |= posthoc_average(run, ema, step_of(path)).weights
+    if faults := differences(model.state_dict(), weights):
+        raise ValueError(f"{path}: its weights do not fit what {run.path / 'config.yaml'} builds: {faults}")
     model.load_state_dict(weights)
     process = build(config.process)
     plan = build(sampler or config.sampler)

@@ -32,7 +32,7 @@ from darkroom.data.datamodule import DataModule
 from darkroom.data.prompts import PromptTable
 from darkroom.data.split import columns
 from darkroom.data.transforms import mirrored
-from darkroom.files import replacing, sweep
+from darkroom.files import reading, replacing, sweep
 
 CHUNK = 1024  # pictures a file
 _ABANDONED = 3600  # seconds: a draft that is older belongs to nobody; other runs may fill the same folder
@@ -82,7 +82,7 @@ class LatentDataset:
     """Cached posteriors in place of a split's pictures; answers visits as the pictures themselves would."""
 
     def __init__(self, folder: Path, pictures: PictureDataset):
-        """Raises FileNotFoundError where the cache is incomplete."""
+        """Raises FileNotFoundError where the cache is incomplete, ValueError where a file of it is damaged."""
         self._pictures = pictures
         self._mean, self._std = (
             [_read(folder, name, len(pictures), side) for side in _sides(pictures)] for name in ("mean", "std")
@@ -143,7 +143,7 @@ def _read(folder: Path, name: str, size: int, side: int) -> list[Shaped[Tensor, 
         path = _file(folder, start, side)
         if not path.exists():
             raise FileNotFoundError(f"the latent cache lacks {path}; delete {folder} to have it made anew")
-        with safe_open(path, framework="pt") as file:
+        with reading(path, f"delete {folder} to have it made anew"), safe_open(path, framework="pt") as file:
             chunks.append(file.get_tensor(name))
     return chunks
 

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from darkroom.files import replacing
+from darkroom.files import reading, replacing
 from darkroom.runs.folder import Run
 from darkroom.runs.power_average import PowerAverage, power_exponent
 from darkroom.runs.widths import NARROWEST, WIDEST, WIDTHS
@@ -82,7 +82,8 @@ class Made(NamedTuple):
 def posthoc_average(run: Run, sigma_rel: float, step: int) -> Made:
     """The average of that width after the last snapshot up to ``step``.
 
-    Raises FileNotFoundError where the run kept no snapshots, and ValueError for a width that they cannot make.
+    Raises FileNotFoundError where the run kept no snapshots, and ValueError for a width that they cannot make and for a
+    damaged one.
     """
     if not NARROWEST <= sigma_rel <= WIDEST:
         raise ValueError(f"ema={sigma_rel}: snapshots of {WIDTHS} make widths from {NARROWEST} to {WIDEST}")
@@ -101,7 +102,7 @@ def posthoc_average(run: Run, sigma_rel: float, step: int) -> Made:
     shares = iter(found)
     total: dict[str, Tensor] = {}
     for path in files.values():
-        with safe_open(path, framework="pt") as file:
+        with reading(path, "copy it again, or remove it"), safe_open(path, framework="pt") as file:
             for width in WIDTHS:
                 share = next(shares)
                 for key in (key for key in file.keys() if key.startswith(f"{width}/")):  # noqa: SIM118 - no mapping

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from darkroom.contracts import Batch, LatentBatch, PictureSource
 from darkroom.keys import Keys, keys, module_seed
+from darkroom.networks.state import differences
 from darkroom.runs.trainer import log_every
 from darkroom.stages.optimisation import LRSchedule, OptimizerFactory, parameter_groups, refuse_faulty
 
@@ -94,7 +95,12 @@ class Stage(LightningModule):
         checkpoint["losses"] = {"sums": sums, "batches": self._batches, "a_step": self.trainer.accumulate_grad_batches}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Where batches are divided otherwise all take the mean: the next log is the same but for rounding."""
+        """Where batches are divided otherwise all take the mean: the next log is the same but for rounding.
+
+        Raises ValueError where the weights are of another network than the config describes.
+        """
+        if faults := differences(self.state_dict(), checkpoint["state_dict"]):
+            raise ValueError(f"the checkpoint's weights do not fit what the run's config.yaml builds: {faults}")
         losses, trainer = checkpoint["losses"], self.trainer
         more = trainer.accumulate_grad_batches / losses["a_step"]  # micro-batches a step; 1 changes no bit
         self._batches = round(losses["batches"] * more)

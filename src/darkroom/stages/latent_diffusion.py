@@ -136,10 +136,10 @@ class LatentDiffusionStage(Stage):
         checkpoint["first_stage_hash"] = self.first_stage.spec.hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
         saved, given = checkpoint["first_stage_hash"], self.first_stage.spec.hash
         if saved != given:
             raise ValueError(
                 f"first_stage.path leads to the artifact {given[:12]}, but this run was trained on {saved[:12]}; "
                 "its own copy lies in the run's first_stage/"
             )
+        super().on_load_checkpoint(checkpoint)

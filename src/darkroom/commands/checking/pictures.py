@@ -1,13 +1,12 @@
 """Faults of what lies in the folders that a training begins from: pictures, and a first stage. Nothing is decoded."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from darkroom.autoencoding.artifact import find_artifact
+from darkroom.autoencoding.artifact import find_artifact, read_latents
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.paths import is_folder
 from darkroom.commands.checking.trained import reads_text
@@ -49,14 +48,13 @@ def _of_condition(conditioner: Any, root: Path, layout: Layout) -> Iterator[str]
 
 
 def artifact_faults(composition: Composition) -> Iterator[str]:
-    """A first stage that is missing, unfinished or changed, or whose factor does not divide the resolution."""
+    """A first stage that is missing, unfinished, changed or none, or whose factor does not divide the resolution."""
     config = composition.config
     path = OmegaConf.select(config, "first_stage.path", throw_on_missing=False)
     if not isinstance(path, str):
         return
     try:
-        folder = find_artifact(path)
-        factor = json.loads((folder / "latents.json").read_text(encoding="utf-8"))["factor"]
+        factor = read_latents(find_artifact(path))["factor"]
     except OSError as error:
         yield f"first_stage.path={path}: {error.strerror}" if error.filename else str(error)
         return

@@ -1,6 +1,5 @@
 """Faults of a probe of several autoencoders. Standard library."""
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from darkroom.autoencoding.artifact import find_artifact
+from darkroom.autoencoding.artifact import find_artifact, read_latents
 from darkroom.commands.checking.argv import read
 from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, words
 from darkroom.commands.checking.limits import run_fault
@@ -51,7 +50,7 @@ def _of_runs(paths: list[str]) -> Iterator[str]:
         if fault:
             yield fault
         else:
-            found[path] = json.loads((find_artifact(path) / "latents.json").read_text(encoding="utf-8"))
+            found[path] = read_latents(find_artifact(path))
     right = list(found)
     for path in right[1:]:
         yield from _unlike(right[0], found[right[0]], path, found[path])
@@ -65,7 +64,7 @@ def _of_run(path: str) -> str | None:
     if (stage := stage_of(config)) != "autoencoder":
         return f"probe={path}: it trained the stage {stage}; give runs of autoencoders"
     try:
-        find_artifact(path)
+        read_latents(find_artifact(path))
     except (OSError, ValueError) as error:
         return str(error).replace("first_stage.path=", "probe=")
     root = OmegaConf.select(config, "data.root")
@@ -77,8 +76,8 @@ def _of_run(path: str) -> str | None:
 def _unlike(a: str, of_a: Mapping[str, Any], b: str, of_b: Mapping[str, Any]) -> Iterator[str]:
     """The first difference between what two were trained on; a resolution decides the fingerprint too."""
     for key, text in _NAMES.items():
-        if of_a[key] != of_b[key]:
-            what = text.format(*(str(each[key])[:12] for each in (of_a, of_b)))
+        if of_a.get(key) != of_b.get(key):
+            what = text.format(*(str(each.get(key))[:12] for each in (of_a, of_b)))
             yield f"probe: {a} and {b} were trained on {what}; give runs of the same data and resolution"
             return
 
