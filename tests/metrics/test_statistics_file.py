@@ -6,6 +6,7 @@ import torch
 from references import REFERENCE
 
 from darkroom.metrics.moments import moments
+from darkroom.metrics.reference import kept_file, kept_statistics
 from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
 
 
@@ -50,6 +51,27 @@ def test_what_is_no_statistics_is_refused_in_one_line(tmp_path, arrays, words):
     with pytest.raises(ValueError, match=rf"^reference=.*s\.npz: .*{words}") as caught:
         read_statistics(tmp_path / "s.npz")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "protocol"])
+def test_a_damaged_file_is_refused_in_one_line_and_a_kept_one_is_made_anew_with_a_warning(tmp_path, caplog, damage):
+    path = kept_file(tmp_path, {"reference": "some"})
+    compute = [REFERENCE]
+    whole = kept_statistics(tmp_path, {"reference": "some"}, compute.pop)
+    content, protocol = path.read_bytes(), b'{"reference": "some"}'
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "zeros":
+        features = REFERENCE.numpy().tobytes()
+        path.write_bytes(content.replace(features, bytes(len(features))))
+    else:
+        np.savez(path, mu=np.zeros(3), sigma=EYE, protocol=np.frombuffer(protocol[:-1], np.uint8))
+    with pytest.raises(ValueError, match=rf"^reference={path}: is no \.npz of numbers"):
+        read_statistics(path)
+    again = kept_statistics(tmp_path, {"reference": "some"}, lambda: REFERENCE)
+    assert f"{path}: was damaged, so the features that it kept are computed again" in caplog.text
+    assert torch.equal(again.features, whole.features)
+    assert torch.equal(kept_statistics(tmp_path, {"reference": "some"}, compute.pop).features, whole.features)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -27,8 +27,8 @@ from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.moments import moments
 from darkroom.metrics.nearest_agreement import Named
-from darkroom.metrics.reference import kept_file
-from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
+from darkroom.metrics.reference import kept_file, read_kept
+from darkroom.metrics.statistics_file import Statistics, write_statistics
 from darkroom.metrics.titles import title
 
 _log = logging.getLogger(__name__)
@@ -203,8 +203,10 @@ class Distribution(Callback):
             reference = protocol["reference"] | {"mirrored": False}
             protocol |= {"reference": reference, "through": first_stage.spec.hash}
         path = kept_file(self._cache, protocol)
-        if trainer.strategy.broadcast(path.exists()):
-            return read_statistics(path)
+        kept = read_kept(path)
+        if trainer.strategy.reduce_boolean_decision(kept is not None, all=True):
+            assert kept is not None
+            return kept
         assert self._extractor is not None
         pictures = source.split("train")
         places = self._set.reference(pictures)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from darkroom.data.plain_folder import PlainFolder
 from darkroom.files import write_text
 from darkroom.metrics.distances import FAMILIES, FEW, Sets, refuse_impossible
 from darkroom.metrics.extractor import MICRO_BATCH, FeatureExtractor
-from darkroom.metrics.moments import moments
-from darkroom.metrics.protocol import differences, protocol_id
+from darkroom.metrics.protocol import differences
+from darkroom.metrics.reference import kept_statistics
 from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
 from darkroom.runs.summary import provenance
 
@@ -71,13 +72,8 @@ def reference_of(config: DictConfig, extractor: FeatureExtractor) -> tuple[Stati
     folder = PlainFolder(path, extractor.prepare)
     facts = folder.fingerprint
     protocol = {"extractor": extractor.protocol, "reference": facts}
-    kept = Path(config.cache) / f"{protocol_id(protocol)}.npz"
-    if kept.exists():
-        return read_statistics(kept), facts
-    features = features_of(extractor, folder, "reference")
-    statistics = Statistics(moments(features), protocol, features)
-    write_statistics(kept, statistics)
-    return statistics, facts
+    features = partial(features_of, extractor, folder, "reference")
+    return kept_statistics(Path(config.cache), protocol, features), facts
 
 
 def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:

@@ -5,6 +5,8 @@ sigma as their own. In those of guided-diffusion, pytorch-fid, clean-fid and EDM
 """
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +50,8 @@ def read_statistics(path: Path) -> Statistics:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("mu", "sigma", "n", "protocol", "features") if name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+            protocol = json.loads(arrays["protocol"].tobytes()) if "protocol" in arrays else None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"reference={path}: is no .npz of numbers ({' '.join(str(error).split())[:100]})") from error
     if faults := [name for name in ("mu", "sigma") if name not in arrays]:
         raise ValueError(f"reference={path}: holds no {faults[0]}; statistics are mu and sigma")
@@ -56,7 +59,6 @@ def read_statistics(path: Path) -> Statistics:
     if fault := _fault(mean, covariance):
         raise ValueError(f"reference={path}: {fault}")
     features = torch.from_numpy(arrays["features"]) if "features" in arrays else None
-    protocol = json.loads(arrays["protocol"].tobytes()) if "protocol" in arrays else None
     return Statistics(Moments(int(arrays.get("n", 0)) or None, mean, covariance), protocol, features)
 
 
