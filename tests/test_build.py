@@ -54,7 +54,7 @@ def test_lists_become_plain_lists():
     [
         {"_target_": "antigravity.anything"},
         {"_target_": "os.system", "command": "true"},
-        {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": "builtins.eval"}]},
+        {"_target_": "torch.nn.ModuleList", "modules": [{"_target_": "builtins.eval"}]},
         {"_target_": "torch.nn.ModuleDict", "modules": {"a": {"_target_": "subprocess.run"}}},
         {"_target_": "torchx.anything"},
     ],
@@ -153,7 +153,7 @@ def test_parts_of_the_ecosystem_may_be_built(target):
 def test_whatever_conf_names_may_be_built():
     conf = Path(__file__).resolve().parents[1] / "conf"
     files = [path for path in conf.rglob("*.yaml") if path.parent.name != "hydra"]  # of which Hydra builds by itself
-    named = {target for path in files for target in re.findall(r"_target_: (\S+)", path.read_text())}
+    named = {target for path in files for target in re.findall(r"_target_: ([\w.]+)", path.read_text())}
     assert len(named) > 40
     assert all(callable(resolved(target)) for target in named)
 
@@ -174,10 +174,35 @@ def test_all_that_a_package_of_the_users_own_defines_may_be_built_once_it_is_tol
 @pytest.mark.parametrize("path", ["/tmp/weights.pt", "weights.PTH", "~/x", "https://host/x", r"c:\x"])
 def test_a_foreign_constructor_gets_no_file_to_load(path):
     node = {"_target_": "torch.nn.ModuleDict", "modules": {"a": {**LINEAR, "device": path}}}
-    with pytest.raises(ValueError, match=r"torch\.nn\.Linear: device=.* names a file or an address"):
+    with pytest.raises(ValueError, match=r"torch\.nn\.Linear: device=.* names a file, an address"):
         build(node)
     with pytest.raises(ValueError, match="names a file"):
         build({**LINEAR, "dtype": [{"deep": path}]})
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments"),
+    [
+        ("open_clip.hf_model.HFTextEncoder", {"model_name_or_path": "gpt2"}),
+        ("torchmetrics.text.bert.BERTScore", {"model_name_or_path": "roberta-large"}),
+        ("open_clip.model.CustomTextCLIP", {"text_cfg": {"hf_model_name": "gpt2"}}),
+        ("open_clip.model.CustomTextCLIP", {"text_cfg": {"hf_tokenizer_name": "gpt2"}}),
+        ("torch.nn.Linear", {"device": "local-dir:weights"}),
+    ],
+)
+def test_a_foreign_constructor_gets_no_name_of_a_model_to_fetch(target, arguments):
+    with pytest.raises(
+        ValueError, match=rf"^{re.escape(target)}: \w+=\S+ names a file, an address or a model to fetch"
+    ):
+        build({"_target_": target, **arguments})
+
+
+@pytest.mark.parametrize("target", ["torch.nn.Linear", "darkroom.runs.wandb_run.WandbRun"])
+def test_arguments_have_names_by_which_they_are_checked(tmp_path, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"^{re.escape(target)}: _args_: .*; give each argument by its own"):
+        build({"_target_": target, "_args_": ["sprung"]})
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("address", ["https://host/x", "hf-hub:someone/model", "local-dir:/somewhere"])

@@ -35,6 +35,7 @@ _BUILDERS = {"lightning.pytorch.trainer.trainer.Trainer", "darkroom.autoencoding
 _MATHEMATICS = "darkroom.diffusion."  # whose functions, samplers and time grids, touch no file
 _WRITTEN = {"save_dir", "dirpath", "default_root_dir"}  # arguments that name where to write, not what to load
 _GIVEN = {"folder"}  # arguments of ours that the program alone knows: a logger writes there
+_HUB = re.compile(r"name_or_path$|^hf_\w*name$")  # arguments by which foreign classes fetch a model, of any name
 _ADDRESS = re.compile(r"^(https?|ftp|file|s3|gs|hf-hub|hf_hub|local-dir):", re.IGNORECASE)  # timm, open_clip fetch them
 _FILE = re.compile(
     r"[/\\]|^~|\.(pth?|ckpt|bin|safetensors|pkl|pickle|npz?|h5|onnx|py|so|dll|zip|tar|gz)$", re.IGNORECASE
@@ -47,9 +48,9 @@ def build(node: Any, **extra: Any) -> Any:
     ``extra`` are arguments that only the program knows; they go straight to the constructor, past OmegaConf, which
     would turn a dataclass into a mapping. A node with ``_partial_: true`` gives a partial that holds them.
 
-    Raises ValueError in one line: where a ``_target_`` is not what a config may build (:func:`resolved`) or gets an
-    address to load from, outside of darkroom also the name of a file, and where a constructor refuses its arguments
-    (its own error stays chained).
+    Raises ValueError in one line: where a ``_target_`` is not what a config may build (:func:`resolved`), gets
+    arguments without a name or an address to load from, outside of darkroom also the name of a file or of a model to
+    fetch, and where a constructor refuses its arguments (its own error stays chained).
     """
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     plain = literal(literal(without_keys(plain)))  # Hydra makes it a config once more, and resolves that twice
@@ -148,16 +149,21 @@ def _buildable(thing: Any) -> bool:
 
 def _refuse_files(node: Mapping[str, Any]) -> None:
     """A foreign constructor may load what it is named, by a reader that runs code; ours read files as data, of here."""
+    if "_args_" in node:
+        raise ValueError(
+            f"{node['_target_']}: _args_: is not known by a name to be checked; give each argument by its own"
+        )
     package = node["_target_"].split(".")[0]
     if package in _added:
         return
     if package == "darkroom":
         _refuse_addresses(node)
         return
-    for key, value in node.items():
-        for text in _texts(value) if key not in {*_WRITTEN, "_target_"} else ():
-            if _FILE.search(text):
-                raise ValueError(f"{node['_target_']}: {key}={text} names a file or an address, which a config may not")
+    for argument, value in node.items():
+        for key, text in _texts(argument, value) if argument not in {*_WRITTEN, "_target_"} else ():
+            if _FILE.search(text) or _ADDRESS.match(text) or _HUB.search(key):
+                what = "names a file, an address or a model to fetch"
+                raise ValueError(f"{node['_target_']}: {key}={text} {what}, which a config may not")
 
 
 def _refuse_addresses(node: Mapping[str, Any]) -> None:
@@ -168,14 +174,14 @@ def _refuse_addresses(node: Mapping[str, Any]) -> None:
             raise ValueError(f"{node['_target_']}: {key}={value} is an address; fetch it, and give the file")
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """The strings in a value, but for those of nodes inside it."""
+def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The strings in a value, each with the innermost key that it stands under, but for those of nodes inside it."""
     if isinstance(value, str):
-        yield value
+        yield key, value
     elif isinstance(value, Mapping) and "_target_" not in value:
-        yield from (text for each in value.values() for text in _texts(each))
+        yield from (found for inner, each in value.items() for found in _texts(str(inner), each))
     elif isinstance(value, Sequence):
-        yield from (text for each in value for text in _texts(each))
+        yield from (found for each in value for found in _texts(key, each))
 
 
 def nodes(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -21,7 +21,7 @@ from darkroom.commands.checking.signatures import Parameter, Signature, signatur
 from darkroom.commands.checking.spelling import meant, nearest
 
 MADE = ("run_id", "conditioner")  # root keys where the program fills in ???: from the clock, from the data
-_SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_", "_keys_"}
+_SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_keys_"}
 
 
 def node_faults(composition: Composition) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _of_mapping(composition: Composition, key: str, node: DictConfig) -> Iterato
         if not (isinstance(each, DictConfig) and _like_target(each)):  # told of at that mapping
             where = composition.file(f"{key}.{name}")
             yield f"{key}.{name}: says not what to build, it has no _target_{meant(name, nodes)} ({where})"
-    nulls = {name for name, each in others.items() if each._is_none()} if nodes else set()
+    nulls = {name for name, each in others.items() if nodes and each is not None and each._is_none()}
     unknown = {name for name in sorted(nulls) if composition.only_nulled(f"{key}.{name}")}
     for name in sorted(unknown):
         where = composition.file(f"{key}.{name}")
@@ -134,14 +134,16 @@ def _of_arguments(composition: Composition, key: str, node: DictConfig, target: 
     given = [str(each) for each in node if each not in _SPECIAL]
     for name in given:
         inner = f"{key}.{name}"
-        if name not in allowed:
+        if name == "_args_":
+            yield f"{inner}: arguments without a name go unchecked; give each by its name ({composition.file(inner)})"
+        elif name not in allowed:
             more = "; name it in _keys_ if its **kwargs know it" if taken.keywords else ""
             yield f"{inner}: {target} takes no {name}{meant(name, allowed)}{more} ({composition.file(inner)})"
         elif name in taken.parameters and _settled(node, name):
             fault = typed(inner, node[name], taken.parameters[name], composition.file(inner))
             if fault:
                 yield fault
-    if not node.get("_partial_") and "." in key and not node.get("_args_"):  # the program completes a node at the root
+    if not node.get("_partial_") and "." in key:  # the program completes a node at the root
         for name, parameter in taken.parameters.items():
             if parameter.required and name not in given:
                 yield f"{key}.{name} is not set; {target} needs it ({composition.file(key)})"
