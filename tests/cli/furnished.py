@@ -47,6 +47,9 @@ def first_stages(folder: Path) -> None:
             (place / name).write_text(json.dumps({"factor": 8}))
         (place / "HASH").write_text(hash_of(place))
     (folder / "changed" / "weights.safetensors").write_text("others")
+    shutil.copytree(folder / "first", folder / "undivided")
+    (folder / "undivided" / "latents.json").write_text('{"factor": 0}')
+    (folder / "undivided" / "HASH").write_text(hash_of(folder / "undivided"))
 
 
 def runs(folder: Path, others: Mapping[str, bytes]) -> None:
@@ -74,5 +77,7 @@ def runs(folder: Path, others: Mapping[str, bytes]) -> None:
     shutil.copytree(folder / "first", folder / "foreign")
     with (folder / "foreign" / "config.yaml").open("a") as file:
         file.write("hydra: {callbacks: {x: {_target_: os.system, command: touch ran}}}\n")
+    (folder / "first" / "checkpoints" / "step-00000005.ckpt").touch()
+    (folder / "first" / "train.log").touch()
     (folder / "first" / "first_stage").mkdir()
     (folder / "first" / "first_stage" / "HASH").touch()

@@ -200,6 +200,13 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("evaluate", [*G, "memorisation=true"], ["memorisation=true", "training=DIR"]),
     ("evaluate", [*G, "ema=wide"], ["ema='wide'", "float"]),
     ("train", [*A, "callback.ema={sigma_rell: 0.1}"], ["callback.ema", "sigma_rell", "sigma_rel?"]),
+    # what is read back of a run or an artifact
+    ("train", [*L, "first_stage.path=undivided"], ["undivided/latents.json", "factor=0"]),
+    ("train", ["resume=runs/first", "max_steps=3"], ["max_steps=3", "has done 5 steps", "init=runs/first"]),
+    ("train", ["resume=runs/first", "callback.ema=null"], ["callback.ema=null", "keeps it", "init=runs/first"]),
+    ("train", ["resume=runs/first", "callback.ema.sigma_rel=0.2"], ["sigma_rel=0.2", "has callback.ema.sigma_rel=0.1"]),
+    ("train", ["resume=runs/first", "~callback.ema"], ["~callback.ema", "keeps its config.yaml"]),
+    ("train", [*A, "+optimizer._args_=[1]"], ["optimizer._args_", "by its name"]),
     # nothing to leave out
     ("train", ["experiment=nulled"], ["callback.progres=null", "progress?", "conf/experiment/nulled.yaml"]),
     ("train", ["experiment=termless"], ["stage.loss.terms.l11=null", "l1?", "conf/experiment/termless.yaml"]),
@@ -248,13 +255,22 @@ LATE: list[tuple[str, list[str], list[str]]] = [
 
 # What depends on the machine, which is put in another state.
 GPUS = "darkroom.commands.checking.devices.gpus"
-NO_DISK = SimpleNamespace(total=0, free=0)  # what /proc is
+NO_DISK, FULL = SimpleNamespace(total=0, free=0), SimpleNamespace(total=9, free=5)  # the first is what /proc is
+
+
+def unlogged(path: str | Path, _: int) -> bool:
+    """As os.access answers where somebody else's log lies in the folder."""
+    return Path(path).name != "train.log"
+
+
 PATCHED: list[tuple[list[str], list[str], str, Callable]] = [
     ([*A, "logs=locked"], ["logs=locked", "cannot be written to"], "os.access", lambda *_: False),
     ([*F, "data.root=flat"], ["data.root=flat", "may not be read"], "os.access", lambda path, _: path != "flat"),
     (A, ["logs=logs", "full", "0 MiB"], "shutil.disk_usage", lambda _: SimpleNamespace(total=99, free=5)),
     ([*A, "logs=proc/x"], ["logs=proc/x", "cannot be written to"], "shutil.disk_usage", lambda _: NO_DISK),
     ([*A, "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "no GPU"], GPUS, lambda: 0),
+    (["resume=runs/first"], ["resume=", "runs/first/train.log cannot be written to", "chmod"], "os.access", unlogged),
+    (["resume=runs/first"], ["resume=", "runs/first: the disk is full"], "shutil.disk_usage", lambda _: FULL),
     ([*A, "trainer=ddp", "trainer.devices=4"], ["trainer.devices=4", "is 1 GPU", "trainer.devices=1"], GPUS, lambda: 1),
     ([*A, "trainer.devices=4"], ["trainer.devices=4", "are 2 GPUs"], GPUS, lambda: 2),
 ]  # fmt: skip
@@ -269,6 +285,10 @@ TWISTED = {
     "twisted": "optimizer: {lrr: 1.0}",
     "rooted": "batch_sise: 3",
     "emma": "callback: {emma: {sigma_rel: 0.1}}",
+    "nulled": "callback: {progres: null}",
+    "termless": "stage: {loss: {terms: {l11: null}}}",
+    "strays": "callback: {foo: 1, bar: 2}",
+    "lean": "callback: {progress: null}\nstage: {loss: {terms: {l1: null, l2: null}}}",
     "targeted": "stage: {loss: {terms: {l2: {_targt_: darkroom.autoencoding.loss.reconstruction.L2, weight: 1.0}}}}",
 }
 
@@ -285,11 +305,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).touch()
     shutil.copytree(CONF, folder / "conf")
     for name, text in TWISTED.items():
-    "nulled": "callback: {progres: null}",
-    "termless": "stage: {loss: {terms: {l11: null}}}",
-    "strays": "callback: {foo: 1, bar: 2}",
-    "lean": "callback: {progress: null}\nstage: {loss: {terms: {l1: null, l2: null}}}",
         (folder / "conf" / "experiment" / f"{name}.yaml").write_text(EXPERIMENT + text + "\n")
+    (folder / "conf" / "experiment" / "latin.yaml").write_bytes(EXPERIMENT.encode() + b"# caf\xe9\n")
     pictures(folder)
     first_stages(folder)
     runs(folder / "runs", NO_RUNS)
@@ -306,7 +323,6 @@ def answer(capsys: pytest.CaptureFixture, command: str, argv: list[str]) -> str:
     before = everything()
     assert MAIN[command](argv, Path("conf")) == 2
     said = capsys.readouterr()
-    (folder / "conf" / "experiment" / "latin.yaml").write_bytes(EXPERIMENT.encode() + b"# caf\xe9\n")
     assert not said.out
     assert everything() == before
     return said.err
@@ -359,22 +375,6 @@ def test_several_mistakes_are_a_line_each(capsys, command, argv, mistakes):
     assert [line.split(":")[0] for line in lines] == mistakes
 
 
-@pytest.mark.parametrize(
-    ("command", "argv", "words"), [EARLY[row] for row in REAL], ids=map(name_of, [EARLY[r] for r in REAL])
-)
-def test_a_real_process_says_the_same_and_soon(place, capsys, tmp_path, command, argv, words):
-    (tmp_path / "conf").symlink_to(place / "conf")
-    shutil.copy(ROOT / f"{command}.py", tmp_path)
-    before, start = everything(), time.perf_counter()
-    done = subprocess.run([sys.executable, str(tmp_path / f"{command}.py"), *argv], capture_output=True, text=True)
-    assert time.perf_counter() - start < 10
-    assert (done.returncode, done.stdout) == (2, "")
-    assert everything() == before
-    assert done.stderr == answer(capsys, command, argv)
-    one_line(done.stderr, words)
-
-
-def test_the_table_is_long():
 def test_what_is_there_may_be_left_out_by_null_and_stays_out_of_the_resumed_run(tmp_path):
     assert check("train", ["experiment=lean"], Path("conf")) == []
     assert check("train", [*A, "callback.progress=null", "stage.loss.terms.l1=null"], Path("conf")) == []
@@ -399,4 +399,20 @@ def test_a_batch_that_does_not_divide_among_devices_is_told_before_anything_is_w
     one_line(said, ["batch_size=9", "2 processes", "8 or 10"])
 
 
+@pytest.mark.parametrize(
+    ("command", "argv", "words"), [EARLY[row] for row in REAL], ids=map(name_of, [EARLY[r] for r in REAL])
+)
+def test_a_real_process_says_the_same_and_soon(place, capsys, tmp_path, command, argv, words):
+    (tmp_path / "conf").symlink_to(place / "conf")
+    shutil.copy(ROOT / f"{command}.py", tmp_path)
+    before, start = everything(), time.perf_counter()
+    done = subprocess.run([sys.executable, str(tmp_path / f"{command}.py"), *argv], capture_output=True, text=True)
+    assert time.perf_counter() - start < 10
+    assert (done.returncode, done.stdout) == (2, "")
+    assert everything() == before
+    assert done.stderr == answer(capsys, command, argv)
+    one_line(done.stderr, words)
+
+
+def test_the_table_is_long():
     assert len(EARLY) + len(LATE) + len(PATCHED) >= 60

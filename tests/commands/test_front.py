@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from darkroom.commands import train
 from darkroom.commands.faults import answered
@@ -81,6 +82,23 @@ def test_a_moved_run_resumes_with_its_own_copy_of_the_first_stage(conf, tmp_path
     assert run(conf, "resume=moved") == 0
     config, own = SEEN[0][0], str(tmp_path / "moved" / "first_stage")
     assert config["first_stage"]["path"] == config["stage"]["first_stage"]["path"] == own
+
+
+def test_a_run_of_another_machine_goes_on_without_the_folders_that_it_had_there(conf, tmp_path, artifact, capsys):
+    artifact(tmp_path / "artifact")
+    assert run(conf, "experiment=second", "first_stage.path=artifact", "run_id=first") == 0
+    config, folder = SEEN.pop()
+    stage = {**config["stage"], "latents": "/proc/old/latents"}
+    data = {"_target_": "darkroom.data.image_folder.ImageFolder", "root": "/proc/old/pictures", "resolution": 64}
+    there = {**config, "logs": "/proc/old/logs", "stage": stage, "data": data}
+    (Path(folder) / "config.yaml").write_text(yaml.safe_dump(there))
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    assert run(conf, f"resume={folder}") == 2
+    assert [line.split("=")[0] for line in capsys.readouterr().err.splitlines()] == ["data.root", "stage.latents"]
+    assert run(conf, f"resume={folder}", f"data.root={tmp_path}", "stage.latents=here") == 0
+    [(again, _)] = SEEN
+    assert (again["data"]["root"], again["stage"]["latents"]) == (str(tmp_path), "here")
 
 
 def test_a_resume_refuses_what_would_break_it(conf, capsys):

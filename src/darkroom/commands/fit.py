@@ -64,6 +64,8 @@ def fit(config: DictConfig) -> None:
     if trainer.is_global_zero:
         sweep(run.path)
     config = completed(config, source)
+    if trainer.is_global_zero:
+        refuse_other_pictures(config, run, source)
 
     torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
     stage: Stage = build(config.stage)
@@ -102,14 +104,14 @@ def validation_interval(trainer: DictConfig) -> int:
     return trainer.val_check_interval * trainer.accumulate_grad_batches
 
 
-def quieten() -> None:
-    """Lightning's advice on hardware and services is not for whoever runs an experiment; its warnings are."""
 def overfitted(trainer: DictConfig) -> int | float:
     """``trainer.overfit_batches``, which counts global batches, as Lightning counts it: in micro-batches."""
     batches = trainer.get("overfit_batches", 0.0)  # a float is a share
     return batches * trainer.accumulate_grad_batches if isinstance(batches, int) else batches
 
 
+def quieten() -> None:
+    """Lightning's advice on hardware and services is not for whoever runs an experiment; its warnings are."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
 
@@ -124,6 +126,21 @@ def completed(config: DictConfig, source: PictureSource) -> DictConfig:
             if line:
                 console.print(line, soft_wrap=True)
     return config
+
+
+def refuse_other_pictures(config: DictConfig, run: Run, source: PictureSource) -> None:
+    """Fills in ``data_fingerprint``; raises ValueError where a run that goes on had another.
+
+    One picture more or less, and all come in another order. Of a folder every byte is read, by one process.
+    """
+    held, found = config.get("data_fingerprint"), source.fingerprint
+    if held not in (None, found):
+        raise ValueError(
+            f"data_fingerprint={held[:12]}...: the run's pictures are not what they were, they have {found[:12]}... "
+            f"now; put the old ones back, or start a new run with init={run.path}"
+        )
+    with open_dict(config):
+        config.data_fingerprint = found
 
 
 def write_down(config: DictConfig, run: Run, loggers: Sequence[Logger]) -> None:

@@ -53,7 +53,7 @@ def limit_faults(composition: Composition) -> Iterator[str]:
         yield f"run_id={run_id}: is to be the name of one folder in <logs>/<stage>/, without a slash; logs= says where"
     yield from _taken(config, resumed)
     yield from _untracked(config)
-    for key in ("logs", "out", "statistics_out", "cache", "stage.latents"):
+    for key in ("resume" if resumed else "logs", "out", "statistics_out", "cache", "stage.latents"):
         if (path := _text(config, key)) is not None:
             yield from _writable(key, path, Path(path).parent if path.endswith((".json", ".npz")) else Path(path))
 
@@ -71,7 +71,7 @@ def _taken(config: DictConfig, resumed: bool) -> Iterator[str]:
 def _untracked(config: DictConfig) -> Iterator[str]:
     """Names that Weights & Biases refuses, of the run and of its project."""
     loggers = config.get("logger")
-    for name in loggers if isinstance(loggers, DictConfig) else ():
+    for name in map(str, loggers) if isinstance(loggers, DictConfig) else ():
         if _value(config, f"logger.{name}._target_") != _TRACKER:
             continue
         if re.search(_NO_ID, run_id := _text(config, "run_id") or ""):
@@ -172,10 +172,18 @@ def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
         yield f"{key}={path}: {len(too_long[0])} characters are too long for the name of a folder; give another"
     elif not place.is_dir():
         yield f"{key}={path}: {place} is a file; give a folder"
-    elif not os.access(place, os.W_OK) or shutil.disk_usage(place).total == 0:  # nothing such as /proc holds files
-        yield f"{key}={path}: {place} cannot be written to; give another folder"
+    elif locked := _locked(place):
+        yield f"{key}={path}: {locked} cannot be written to; take the right to (chmod u+w), or give another folder"
     elif (free := shutil.disk_usage(place).free) < _ROOM:
         yield f"{key}={path}: the disk is full ({free / 2**20:.0f} MiB are free); make room, or give a folder elsewhere"
+
+
+def _locked(folder: Path) -> Path | None:
+    """What may not be written to: the folder, or where it is a run what Hydra and a training that goes on write in."""
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).total == 0:  # nothing such as /proc holds files
+        return folder
+    inner = (folder / name for name in ("train.log", "checkpoints"))
+    return next((path for path in inner if exists(path) and not os.access(path, os.W_OK)), None)
 
 
 def _own(config: DictConfig, key: str) -> Any:

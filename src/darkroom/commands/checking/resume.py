@@ -1,5 +1,7 @@
 """``resume=RUN``: the run's config.yaml is the config, and what would make it another run is refused by name."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +21,8 @@ FREE = (
     "compile",
     "packages",
 )  # may differ from the run's beginning
+_KEPT = "callback.ema"  # but not this: the average is of the whole training, and what the run is judged by
+_MOVED = ("data.root", "stage.latents")  # folders of the machine that it began on; the data are told apart by content
 
 
 def run_space(run: str) -> Space:
@@ -35,14 +39,29 @@ def resume_faults(arguments: Arguments, vocabulary: Vocabulary) -> list[str]:
         return [fault]
     config = OmegaConf.load(Path(run) / "config.yaml")
     assert isinstance(config, DictConfig)
-    return [fault for text in arguments.overrides if (fault := _fault(text, run, config, vocabulary))]
+    found = [fault for text in arguments.overrides if (fault := _fault(text, run, config, vocabulary))]
+    return [*found, *_short_faults(arguments, run)]
+
+
+def _short_faults(arguments: Arguments, run: str) -> Iterator[str]:
+    """Fewer steps than are done: the run would end at once as if they had been asked for from the beginning."""
+    names = (re.fullmatch(r"step-(\d+)\.ckpt", path.name) for path in Path(run, "checkpoints").glob("step-*"))
+    done = max((int(found[1]) for found in names if found), default=0)
+    for key in ("max_steps", "trainer.max_steps"):
+        steps = arguments.value(key)
+        if steps is not None and steps.isdecimal() and int(steps) < done:
+            yield f"{key}={steps}: the run {run} has done {done} steps; give more, or start a new run with init={run}"
 
 
 def kept_overrides(arguments: Arguments) -> list[str]:
     """The overrides that a resumed run obeys; the others only repeat what it has."""
     run, steps = arguments.value("resume"), arguments.value("max_steps")
-    kept = [text for text in arguments.overrides if name(text).split(".")[0] in FREE or name(text).startswith("hydra")]
+    kept = [text for text in arguments.overrides if _is_free(name(text)) or name(text).startswith("hydra")]
     return [*(_followers(Path(run or ""), steps) if steps else ()), *kept]
+
+
+def _is_free(key: str) -> bool:
+    return key in _MOVED or (key.split(".")[0] in FREE and not f"{key}.".startswith(f"{_KEPT}."))
 
 
 def _followers(run: Path, steps: str) -> list[str]:
@@ -79,7 +98,7 @@ def _fault(text: str, run: str, config: DictConfig, vocabulary: Vocabulary) -> s
     root = key.split(".")[0].split("/")[0]
     if key == "resume" or root == "hydra":
         return None
-    if root in FREE:
+    if _is_free(key):
         if not vocabulary.chooses(override):
             return None
         return (

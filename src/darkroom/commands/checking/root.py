@@ -20,6 +20,7 @@ class Train:
     num_workers: int
     compile: bool
     experiment: str | None
+    data_fingerprint: str | None
     resume: str | None
     init: str | None
     logs: str
@@ -95,22 +96,22 @@ LEAST = {
     "data.validation_size": 1,
     "data.max_unreadable": 0,
     "lr_schedule.warmup_steps": 0,
-    "callback.first_batch.n": 1,
-    "callback.reconstructions.n": 1,
-    "callback.samples.n": 1,
     "data.cache_mb": 0,
     "sampler.num_steps": 1,
     "callback.finite.max_skipped": 0,
-}
+    "callback.first_batch.n": 1,
     "callback.checkpoints.every_n_steps": 1,
     "callback.checkpoints.keep": 1,
     "callback.ema.every_n_steps": 1,
     "callback.snapshots.count": 0,
     "callback.snapshots.every_n_steps": 1,
+    "callback.reconstructions.n": 1,
     "callback.distribution.n": 2,  # a distance wants two pictures of each
     "callback.distribution.n_reference": 2,
     "callback.distribution.kid_size": 2,
     "callback.distribution.batch_size": 1,
     "callback.distribution.every_n_validations": 1,
+    "callback.samples.n": 1,
+}
 
 SHARES = ("sampler.sampler.eta", "stage.condition_dropout", "stage.augmentation.share")  # from 0 to 1
