@@ -76,7 +76,7 @@ def test_the_denoisers_differ_in_nothing_but_what_their_latents_ask_for(probed):
     parts = {each.partition(":")[0] for each in differences(*map(OmegaConf.to_container, (first, second)))}
     assert parts == {
         *("first_stage.path", "stage.first_stage.path", "network.patch", "stage.network.patch"),
-        "resume",  # their own folders
+        *("resume", "run_id"),  # their own folders
     }
     assert {first.network.patch, second.network.patch} == {1, 2}  # of 8 x 8 and 4 x 4 latents
     assert (probed["made"]["tokens"], probed["made"]["budget"]["max_steps"]) == (16, 3)

@@ -154,14 +154,13 @@ def root_faults(command: str, composition: Composition, conf: Path, vocabulary: 
     primary = OmegaConf.load(conf / f"{command}.yaml")
     known = {*schema.parameters, *(group.split("/")[0] for group in vocabulary.options), *map(str, primary)}
     for key in map(str, composition.config):
-        if isinstance(primary.get(key), DictConfig) and isinstance(composition.config[key], DictConfig):
-            yield from _inner_faults(key, composition, set(map(str, primary[key])))
         if key not in known:
             yield f"{key}: there is no such root key{meant(key, known - {'defaults'})} ({composition.file(key)})"
         elif key in schema.parameters and not OmegaConf.is_missing(composition.config, key):
             fault = typed(key, composition.config[key], schema.parameters[key], composition.file(key))
             if fault:
                 yield fault
+    yield from _inner_faults(composition, OmegaConf.to_container(primary))
     yield from _package_faults(composition.config.get("packages"))
     for group in _unchosen(composition, vocabulary) if command == "train" else ():
         yield f"{group}: none is chosen; give {group}=NAME, one of {', '.join(vocabulary.options[group])}"
@@ -182,11 +181,14 @@ def _builds_nothing(node: Any) -> bool:
     return isinstance(node, DictConfig) and not any(nodes(OmegaConf.to_container(node, resolve=False)))
 
 
-def _inner_faults(key: str, composition: Composition, known: set[str]) -> Iterator[str]:
+def _inner_faults(composition: Composition, primary: Any) -> Iterator[str]:
     """Names in a mapping of values, such as sweep, that the command's own file has not."""
-    for name in map(str, composition.config[key]):
-        if name not in known:
-            yield f"{key}.{name}: {key} has no {name}{meant(name, known)} ({composition.file(f'{key}.{name}')})"
+    for key, known in primary.items():
+        given = composition.config.get(key) if isinstance(known, dict) else None
+        for each in map(str, given) if isinstance(given, DictConfig) else ():
+            if each not in known:
+                where = composition.file(f"{key}.{each}")
+                yield f"{key}.{each}: {key} has no {each}{meant(each, known)} ({where})"
 
 
 def _package_faults(packages: Any) -> Iterator[str]:
