@@ -104,7 +104,7 @@ def test_the_program_beside_the_weights_that_a_run_names_is_not_loaded(capsys, m
 
 @pytest.mark.parametrize(
     ("argument", "words"),
-    [({"folder": "sprung"}, "folder=sprung is not a config's to say"), ({"project": "https://x"}, "is an address")],
+    [({"folder": "sprung"}, "folder=sprung is not a config's to say"), ({"entity": "https://x"}, "is an address")],
 )
 def test_where_a_logger_writes_is_not_for_a_run_to_say(capsys, argument, words):
     run = autoencoder_run(Path("run"), *TINY)
