@@ -116,7 +116,8 @@ class Distribution(Callback):
         pl_module.log("speed/distribution_share", self._cost.share, sync_dist=shared)
 
     def _is_due(self, trainer: Trainer) -> bool:
-        """By the step alone, so that a training that was ended early and is gone on with measures where it would have."""
+        """By the step alone, so that a training that was ended early and then extended measures where it would have."""
+        assert trainer.val_check_batch is not None  # it is in a training
         validations = trainer.global_step * trainer.accumulate_grad_batches // trainer.val_check_batch
         return validations % self._every == 0 or trainer.global_step >= trainer.max_steps
 

@@ -31,7 +31,8 @@ def test_a_missing_trunk_of_a_perceptual_distance_is_told_likewise(name, tmp_pat
     monkeypatch.chdir(tmp_path)
     argv = ["generated=.", "reference=.", "extractor=squeezenet1_1", f"extractor.weights={__file__}"]
     [trunk] = check("evaluate", [*argv, f"perceptual={name}"], CONF)  # its linear weights come with the package lpips
-    assert trunk.startswith(f"perceptual.weights={tmp_path}/hub/checkpoints/") and "https://download.pytorch.org" in trunk
+    assert trunk.startswith(f"perceptual.weights={tmp_path}/hub/checkpoints/")
+    assert "https://download.pytorch.org" in trunk
 
 
 def test_weights_in_the_usual_cache_need_no_path(tmp_path, monkeypatch):
