@@ -122,9 +122,8 @@ def test_the_last_step_is_validated_wherever_it_falls(tmp_path):
 
 
 def test_the_last_step_is_validated_once_where_it_is_due(tmp_path):
-    run = train(
-        tmp_path / "run", AUTOENCODER, "max_steps=4", "trainer.val_check_interval=2", "trainer.accumulate_grad_batches=2"
-    )
+    steps = ("max_steps=4", "trainer.val_check_interval=2", "trainer.accumulate_grad_batches=2")
+    run = train(tmp_path / "run", AUTOENCODER, *steps)
     assert [row[0] for row in rows(run, "val/psnr")] == ["2", "4"]
 
 
