@@ -189,7 +189,8 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path, first):
     goes_on(run, "max_steps=4")
     one, other = (AtomicCheckpointIO().load_checkpoint(each.trained()) for each in (run, whole))
     torch.testing.assert_close(one["state_dict"], other["state_dict"], rtol=1e-5, atol=1e-6)
-    for mine, its in zip(read_metrics(run.metrics), read_metrics(whole.metrics), strict=True):
+    shared = [row for row in read_metrics(run.metrics) if row["step"] != "2"]  # the first part's last validation
+    for mine, its in zip(shared, read_metrics(whole.metrics), strict=True):
         assert {k: float(v) for k, v in mine.items() if v} == pytest.approx(
             {k: float(v) for k, v in its.items() if v}, rel=1e-4
         )
