@@ -51,4 +51,3 @@ def test_a_config_may_name_them():
     weights_cache.register()
     node = OmegaConf.create({"weights": "${torch_hub:vgg16-397923af.pth}"})
     assert node.weights == weights_cache.torch_hub("vgg16-397923af.pth")
-
