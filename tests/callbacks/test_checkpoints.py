@@ -18,6 +18,7 @@ class Falling(Tiny):
 
     killed_at = -1
     logs_at = range(100)
+    scored_at = -1
 
     def validation_step(self, *_):
         if self.global_step == self.killed_at:
@@ -25,13 +26,17 @@ class Falling(Tiny):
         if self.global_step in self.logs_at:
             self.log("val/score", 1 / (1 + self.global_step), batch_size=4)
 
+    def on_train_batch_end(self, *_):
+        if self.global_step == self.scored_at:
+            self.log("train/score", 0.5)
+
 
 VALIDATED = {"limit_val_batches": 1, "val_check_interval": 3, "check_val_every_n_epoch": None}
 
 
-def fit(folder, steps, *, resume=None, killed_at=-1, logs_at=range(100), accumulate=1, **settings):
+def fit(folder, steps, *, resume=None, killed_at=-1, logs_at=range(100), scored_at=-1, accumulate=1, **settings):
     module = Falling()
-    module.killed_at, module.logs_at = killed_at, logs_at
+    module.killed_at, module.logs_at, module.scored_at = killed_at, logs_at, scored_at
     options = {"enable_checkpointing": True, "accumulate_grad_batches": accumulate, **VALIDATED}
     options["val_check_interval"] *= accumulate
     data = loader(first=step_of(resume) * accumulate if resume else 0)
@@ -111,6 +116,17 @@ def test_a_validation_that_does_not_measure_it_is_no_better_than_the_last_that_d
     fit(tmp_path, 13, logs_at={6, 9}, monitor="val/score", mode="min", every_n_steps=100)
     assert step_of(Run(tmp_path).best()) == 9
     assert steps_in(tmp_path) == [9, 13]
+
+
+def test_a_metric_of_training_steps_chooses_alike_where_it_was_logged_before_a_resume(tmp_path):
+    watching = {"monitor": "train/score", "every_n_steps": 100, "scored_at": 4}
+    fit(tmp_path / "whole", 7, **watching)
+    fit(tmp_path / "cut", 5, **watching)
+    assert Run(tmp_path / "cut").best_record is None
+    fit(tmp_path / "cut", 7, resume=Run(tmp_path / "cut").latest(), **watching)
+    whole, cut = (Run(tmp_path / name).best_record for name in ("whole", "cut"))
+    assert whole == cut
+    assert (cut["checkpoint"], cut["value"]) == ("step-00000006.ckpt", 0.5)
 
 
 def test_an_interval_of_zero_is_refused():

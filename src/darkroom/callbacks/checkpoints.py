@@ -27,7 +27,7 @@ class Measuring(Protocol):
 
 
 class Checkpoints(Checkpoint):
-    """Keeps its books in the folder alone, so that resuming restores nothing and a moved run goes on.
+    """Keeps its books in the folder, so that a moved run goes on; a checkpoint holds what was watched last alone.
 
     Lightning's ModelCheckpoint stores absolute paths in each checkpoint, does not save the last step unless it happens
     to fall on the interval, and writes ``last.ckpt`` as a second copy: hence this one.
@@ -37,7 +37,7 @@ class Checkpoints(Checkpoint):
         self,
         every_n_steps: int = 1000,
         keep: int = 2,  # newest; two, so that one is whole while the other is written
-        monitor: str | None = None,  # a metric that validations log; one that does not is passed over. None: no best
+        monitor: str | None = None,  # a metric, whose last value is compared at validations; None keeps no best
         mode: Literal["min", "max"] = "max",
     ) -> None:
         for name, value in {"every_n_steps": every_n_steps, "keep": keep}.items():
@@ -47,6 +47,7 @@ class Checkpoints(Checkpoint):
         self.monitor, self._sign = monitor, 1 if mode == "max" else -1
         self._saved = 0
         self._best: float | None = None  # a value that the next checkpoint is to be remembered for
+        self._watched: float | None = None  # the metric's value before the run was resumed
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = trainer.global_step  # of the checkpoint that a resumed run came from
@@ -57,9 +58,9 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.monitor not in trainer.callback_metrics or trainer.sanity_checking:
+        value = self._value(trainer)  # an earlier validation's where this one has none: no better
+        if value is None or trainer.sanity_checking:
             return
-        value = trainer.callback_metrics[self.monitor].item()  # an earlier one's where this one has none: no better
         if trainer.strategy.broadcast(self._is_better(trainer, value)):  # of rank 0: all save, or none
             self._best = value
 
@@ -76,10 +77,22 @@ class Checkpoints(Checkpoint):
             assert self.monitor is not None
             # before the checkpoint: a run that is killed in between validates this step again and comes back here
             _run(trainer).write_best(_path(trainer), self.monitor, self._best)
+        self._watched = self._value(trainer)
         trainer.save_checkpoint(_path(trainer), weights_only=False)  # a collective: every rank takes part
         self._saved, self._best = trainer.global_step, None
         if trainer.is_global_zero:
             self._clean(_run(trainer))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"monitor": self.monitor, "watched": self._watched}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._watched = state_dict["watched"] if state_dict["monitor"] == self.monitor else None
+
+    def _value(self, trainer: Trainer) -> float | None:
+        """The watched metric's last value."""
+        found = None if self.monitor is None else trainer.callback_metrics.get(self.monitor)
+        return self._watched if found is None else found.item()
 
     def _is_better(self, trainer: Trainer, value: float) -> bool:
         record = _run(trainer).best_record

@@ -27,6 +27,11 @@ class GradientNorm(Callback):
         self._interval = Interval()
         self._norms: dict[int, Tensor] = {}  # by the optimizer's place
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What it logs for a stage of one optimizer."""
+        return ("gradient_norm",)
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.gradient_clip_val is not None and self._max_norm is not None:
             raise ValueError(

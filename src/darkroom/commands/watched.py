@@ -7,19 +7,14 @@ from darkroom.commands.checking.spelling import meant
 
 
 def refuse_unlogged(trainer: Trainer, stage: LightningModule) -> None:
-    """Raises ValueError where a callback watches a metric that neither the stage nor a callback declares.
-
-    Also where it is of training steps: a validation would find the last one logged, and in a run that was resumed since
-    then none, so that the two would keep another best.
-    """
+    """Raises ValueError where a callback watches a metric that neither the stage nor a callback declares."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it from another class
     measuring = [each for each in (stage, *callbacks) if isinstance(each, Measuring)]
-    declared = {name for each in measuring for name in each.metric_names if not name.startswith("train/")}
+    declared = {name for each in measuring for name in each.metric_names}
     for watching in callbacks:
         if isinstance(watching, Checkpoints) and watching.monitor not in {None, *declared}:
             assert watching.monitor is not None
             raise ValueError(
-                f"callback.checkpoints.monitor={watching.monitor}: no validation of this run has it among its "
-                f"metric_names"
+                f"callback.checkpoints.monitor={watching.monitor}: nothing in this run has it among its metric_names"
                 f"{meant(watching.monitor, declared)}"
             )
