@@ -32,6 +32,11 @@ def blurred(photos, radius):
     return tensor([photo.filter(ImageFilter.GaussianBlur(radius)) for photo in photos])
 
 
+def ever_worse(photos):
+    """Two series, each a little further from the photos than the one before: blurred, and noisy."""
+    return [blurred(photos, radius) for radius in (1, 2, 4)], [noisy(photos, sigma) for sigma in (5, 15, 45)]
+
+
 def noisy(photos, sigma):
     """Drawn as the data's calibration draws it: picture by picture, in height, width, channel."""
     random = np.random.default_rng(0)
