@@ -6,7 +6,8 @@ Every kill is a SIGKILL to all processes of a `train.py` at a moment drawn evenl
 little after its end: in imports, while latents are cached, in a step, a validation, a checkpoint, an artifact. Then
 `train.py resume=` (or the same command, where the run's folder is not there yet) ends the run. Weights, average,
 optimizer, metrics, artifact and Weights & Biases must be those of a run that was left alone, bit for bit, but for what
-measures the machine. Every other run reads in a worker process. Exits with 1, and keeps all runs, where one differs.
+measures the machine. Every other run of each kind reads in a worker process. Exits with 1, and keeps all runs, where
+one differs.
 """
 
 import argparse
@@ -180,11 +181,11 @@ def settings(folder: Path, stages: Sequence[str], processes: Sequence[int]) -> I
             yield Setting(stage, count, own, first_stage if stage == "latent_diffusion" else None)
 
 
-def attempt(setting: Setting, number: int, seconds: float) -> list[str]:
+def attempt(setting: Setting, number: int, seconds: float, num_workers: int) -> list[str]:
     """Kills one run after ``seconds`` and goes on with it; what is not as it should be."""
     name = f"killed-{number:02d}"
     log, run = setting.folder / f"{name}.txt", setting.run(name)
-    workers = f"num_workers={number % 2}"
+    workers = f"num_workers={num_workers}"
     kill_after(seconds, setting.command(name, workers), log)
     began = (run.path / "config.yaml").exists()
     finish([f"resume={run.path}"] if began else setting.command(name, workers), log)
@@ -208,10 +209,12 @@ def main() -> int:
     for number in range(options.kills):
         setting = trainings[number % len(trainings)]
         seconds = moments.uniform(0, GRACE * whole[setting])
-        faults = attempt(setting, number, seconds)
+        num_workers = number // len(trainings) % 2
+        faults = attempt(setting, number, seconds, num_workers)
         faulty += bool(faults)
-        what = f"{setting.stage}, {setting.processes} processes, killed after {seconds:.2f} of {whole[setting]:.2f} s"
-        print(f"{number + 1}/{options.kills} {what}: {'; '.join(faults) or 'equal'}", flush=True)
+        what = f"{setting.stage}, {setting.processes} processes, {num_workers} readers each"
+        when = f"killed after {seconds:.2f} of {whole[setting]:.2f} s"
+        print(f"{number + 1}/{options.kills} {what}, {when}: {'; '.join(faults) or 'equal'}", flush=True)
     print(json.dumps({"kills": options.kills, "equal": options.kills - faulty}))
     if not faulty and not options.keep:
         shutil.rmtree(folder)

@@ -13,7 +13,7 @@ from darkroom.conditioning.class_label import ClassLabel
 from darkroom.conditioning.null import NoCondition
 from darkroom.conditioning.words import in_words
 from darkroom.contracts import LatentSpec, Posterior, Prompts, to_uint8
-from darkroom.data.latents import PromptTable
+from darkroom.data.prompts import PromptTable
 from darkroom.data.split import PictureSplit
 from darkroom.diffusion.parameterization import Velocity
 from darkroom.diffusion.plan import SamplingPlan

@@ -1,6 +1,5 @@
 """The loaders inside Lightning's own loops: an interrupted run sees what an uninterrupted one sees."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,11 @@ import pytest
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from read_elsewhere import HELD, Grouped, Locking, Pictures, Unreadable
 
 from darkroom.contracts import Visit
-from darkroom.data.datamodule import DataModule, VisitLoader
+from darkroom.data.datamodule import DataModule
+from darkroom.data.loader import VisitLoader
 from darkroom.data.sampler import VisitSampler
 from darkroom.data.split import PictureSplit
 
@@ -21,13 +22,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The dirpath has changed"),  # a resumed run writes elsewhere, to be compared
     pytest.mark.filterwarnings("ignore:.*suggested max number of worker"),  # tests may be held to one core
 ]
-
-
-class Pictures:
-    """11 pictures of 2 x 2, each of the grey of its index; a class, so that it travels to workers."""
-
-    def __call__(self, indices):
-        return torch.tensor(indices, dtype=torch.uint8).view(-1, 1, 1, 1).repeat(1, 3, 2, 2)
 
 
 class Witness(LightningModule):
@@ -163,35 +157,13 @@ def test_mirroring_is_seen_in_training_only():
     assert torch.equal(split.oriented([0], mirrored=True), gradient.flip(-1))
 
 
-class Unreadable:
-    """Pictures of which one is not there; a class, so that it travels to workers."""
-
-    def __call__(self, indices):
-        if 3 in indices:
-            raise ValueError("data.root=there: picture 3 cannot be read")
-        return Pictures()(indices)
-
-
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_input_error_is_raised_in_its_own_words_by_a_worker_too(num_workers):
     visits = VisitSampler(4, batch_size=2, seed=0, max_steps=4)
     loader = VisitLoader(PictureSplit(Unreadable(), 4), visits, num_workers=num_workers)
     with pytest.raises(ValueError, match=r"^data\.root=there: picture 3 cannot be read$") as caught:
         list(loader)
-    assert caught.traceback[-1].path.name == "datamodule.py" or num_workers == 0
-
-
-class Grouped:
-    """Says whether this process is in the group of the one that made it."""
-
-    def __init__(self):
-        self.group = os.getpgrp()
-
-    def __len__(self):
-        return 1
-
-    def __getitems__(self, visits):
-        raise ValueError("with the group" if os.getpgrp() == self.group else "apart")
+    assert caught.traceback[-1].path.name == "loader.py" or num_workers == 0
 
 
 def test_a_signal_to_the_whole_group_does_not_reach_a_worker():
@@ -199,6 +171,13 @@ def test_a_signal_to_the_whole_group_does_not_reach_a_worker():
     for num_workers, said in ((1, "apart"), (0, "with the group")):
         with pytest.raises(ValueError, match=said):
             list(VisitLoader(Grouped(), visits, num_workers=num_workers))
+
+
+def test_a_worker_inherits_no_lock_that_a_thread_of_the_trainer_holds():
+    visits = VisitSampler(1, batch_size=1, seed=0, max_steps=2)
+    for num_workers, said in ((1, "free"), (0, "held")):
+        with HELD, pytest.raises(ValueError, match=said):
+            list(VisitLoader(Locking(), visits, num_workers=num_workers))
 
 
 _LEFT = """

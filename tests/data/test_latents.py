@@ -1,6 +1,7 @@
 """The latent cache gives what the encoder would, picture by picture and visit by visit."""
 
 import os
+import pickle
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,8 @@ from darkroom.autoencoding.model import Autoencoder
 from darkroom.contracts import FirstStage, LatentSpec, Posterior, Visit, to_float
 from darkroom.data import latents
 from darkroom.data.image_folder import ImageFolder
-from darkroom.data.latents import LatentDataModule, LatentDataset, cache_folder, cache_latents
+from darkroom.data.latent_datamodule import LatentDataModule
+from darkroom.data.latents import LatentDataset, cache_folder, cache_latents
 from darkroom.data.split import PictureSplit
 from darkroom.keys import keys
 from darkroom.networks.autoencoder import Decoder, Encoder
@@ -89,6 +91,16 @@ def test_visits_are_answered_as_the_pictures_would_answer_them(tmp_path, flip_se
     assert torch.equal(got.prompts.label, expected.prompts.label)
     mirrored = (to_float(pictures.oriented(got.index.tolist(), False)) != expected.picture).flatten(1).any(1)
     assert mirrored.float().mean() == pytest.approx(0.0 if flip_seed is None else 0.5, abs=0.15)
+
+
+def test_a_process_that_reads_is_told_where_the_latents_lie_and_not_sent_them(tmp_path):
+    pictures = Source().split("train")
+    cache_latents(Means(), pictures, tmp_path, device=CPU)
+    cached = LatentDataset(tmp_path, pictures)
+    sent = pickle.dumps(cached)
+    got, expected = pickle.loads(sent).__getitems__(VISITS), cached.__getitems__(VISITS)
+    assert torch.equal(got.posterior.mean, expected.posterior.mean) and got.prompts.caption == expected.prompts.caption
+    assert len(sent) < 23 * 2 * 3 * 2 * 2 * 4 + len(pickle.dumps(pictures))  # bytes of the latents
 
 
 def test_the_coin_of_the_pictures_mirrors_latents_too_whatever_the_seed_of_the_run(tmp_path):

@@ -41,7 +41,6 @@ class Interruption(Callback):
         self._received = 0  # number of the first signal
         self._training = self._speaks = False
         self._step = 0
-        self._owner = os.getpid()
         self._listened: list[signal.Signals] = []
 
     @contextmanager
@@ -87,8 +86,6 @@ class Interruption(Callback):
         return agreed
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._owner:  # a process that reads pictures: ended by that which trains
-            return
         if self._received or not self._training:
             raise Stopped(number, at_once=True)
         self._received = number

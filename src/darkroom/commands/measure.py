@@ -20,7 +20,7 @@ from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.commands.tracking import track
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource, to_float
-from darkroom.data.latents import PromptTable
+from darkroom.data.prompts import PromptTable
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys

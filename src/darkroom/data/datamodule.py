@@ -1,96 +1,14 @@
 """Any data set that answers visits, as Lightning wants its data."""
 
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Sampler
 
-from darkroom.contracts import Batch, LatentBatch, Visit
+from darkroom.contracts import Visit
+from darkroom.data.loader import VisitedDataset, VisitLoader
 from darkroom.data.sampler import SequentialSampler, VisitSampler, micro_batch_size
-
-
-@runtime_checkable
-class VisitedDataset(Protocol):
-    """What a loader asks of pictures and of cached latents alike."""
-
-    def __len__(self) -> int: ...
-
-    def __getitems__(self, visits: Sequence[Visit]) -> Batch | LatentBatch: ...
-
-
-class VisitLoader(DataLoader):
-    """A loader whose batches come ready from the data set.
-
-    Its position follows from the step, which Lightning keeps already; the two empty methods tell Lightning that this
-    loader can go on in the middle of an epoch. An input error in a worker process is raised as it is: torch would wrap
-    its line in the worker's traceback.
-    """
-
-    def __init__(
-        self, dataset: VisitedDataset, visits: Sampler[list[Visit]], *, num_workers: int = 0, pin_memory: bool = False
-    ):
-        super().__init__(
-            _Answering(dataset),  # type: ignore[arg-type]  # torch asks for __getitems__ but does not declare it
-            batch_sampler=visits,
-            num_workers=num_workers,
-            collate_fn=_as_it_is,
-            worker_init_fn=_leave_the_group,
-            pin_memory=pin_memory,
-            persistent_workers=num_workers > 0,
-            generator=torch.Generator(),  # else every iterator draws a seed from the global generator
-        )
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names a class of its own
-        for batch in super().__iter__():
-            if isinstance(batch, _Fault):
-                raise batch.error
-            yield batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: see the class."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing: see the class."""
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """What a data set raised in place of a batch."""
-
-    error: ValueError | OSError
-
-
-@dataclass(frozen=True)
-class _Answering:
-    """A data set whose input errors come as answers."""
-
-    dataset: VisitedDataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitems__(self, visits: Sequence[Visit]) -> Batch | LatentBatch | _Fault:
-        try:
-            return self.dataset.__getitems__(visits)
-        except (ValueError, OSError) as error:
-            return _Fault(error)
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def _leave_the_group(worker: int) -> None:  # noqa: ARG001  torch's signature
-    """A signal to the trainer's whole group shall not reach a worker, which reads on until the trainer has saved.
-
-    The trainer still ends it by its own signal, and torch's watchdog where the trainer has died.
-    """
-    os.setpgid(0, 0)
 
 
 class DataModule(LightningDataModule):

@@ -9,15 +9,13 @@ there as a whole or not at all.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64, Shaped
-from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from darkroom.contracts import (
     FirstStage,
@@ -28,7 +26,6 @@ from darkroom.contracts import (
     Visit,
     to_float,
 )
-from darkroom.data.datamodule import DataModule
 from darkroom.data.prompts import PromptTable
 from darkroom.data.split import columns
 from darkroom.data.transforms import mirrored
@@ -83,7 +80,7 @@ class LatentDataset:
 
     def __init__(self, folder: Path, pictures: PictureDataset):
         """Raises FileNotFoundError where the cache is incomplete, ValueError where a file of it is damaged."""
-        self._pictures = pictures
+        self._folder, self._pictures = folder, pictures
         self._mean, self._std = (
             [_read(folder, name, len(pictures), side) for side in _sides(pictures)] for name in ("mean", "std")
         )
@@ -93,6 +90,10 @@ class LatentDataset:
 
     def __len__(self) -> int:
         return len(self._pictures)
+
+    def __reduce__(self) -> tuple[type, tuple[Path, PictureDataset]]:
+        """A process that reads opens the cache itself: torch would copy all of it to shared memory."""
+        return type(self), (self._folder, self._pictures)
 
     def __getitems__(self, visits: Sequence[Visit]) -> LatentBatch:
         index, epoch, place = columns(visits)
@@ -146,47 +147,3 @@ def _read(folder: Path, name: str, size: int, side: int) -> list[Shaped[Tensor, 
         with reading(path, f"delete {folder} to have it made anew"), safe_open(path, framework="pt") as file:
             chunks.append(file.get_tensor(name))
     return chunks
-
-
-class LatentDataModule(DataModule):
-    """Cached latents of both splits; what the cache lacks is encoded when training is set up, by all processes."""
-
-    def __init__(
-        self,
-        first_stage: FirstStage,
-        source: PictureSource,
-        root: Path,
-        *,
-        batch_size: int,
-        seed: int,
-        num_workers: int,
-    ):
-        """``root`` holds the caches, a folder for each artifact, data set and split."""
-        pictures = {name: source.split(name) for name in ("train", "validation")}
-        super().__init__(**pictures, batch_size=batch_size, seed=seed, num_workers=num_workers)
-        self.source = source
-        self._first_stage, self._root, self._pictures = first_stage, root, pictures
-
-    def setup(self, stage: str) -> None:  # noqa: ARG002
-        trainer = self._trainer
-        bf16 = str(trainer.precision).startswith("bf16")  # as the training computes
-        folders = {
-            name: cache_folder(self._root, self._first_stage, self.source, name, bf16=bf16) for name in self._pictures
-        }
-        device = trainer.strategy.root_device
-        first_stage = self._first_stage.to(device) if isinstance(self._first_stage, nn.Module) else self._first_stage
-        for name, pictures in self._pictures.items():
-            cache_latents(
-                first_stage,
-                pictures,
-                folders[name],
-                device=device,
-                bf16=bf16,
-                rank=trainer.global_rank,
-                world_size=trainer.world_size,
-                track=partial(track, description=f"encoding {name} pictures") if trainer.is_global_zero else iter,
-            )
-        trainer.strategy.barrier("latents are cached")
-        self.train, self.validation = (
-            LatentDataset(folders[name], self._pictures[name]) for name in ("train", "validation")
-        )

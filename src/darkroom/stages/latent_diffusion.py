@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from darkroom.contracts import FirstStage, LatentBatch, PictureSource, Posterior, to_uint8
-from darkroom.data.latents import LatentDataModule
+from darkroom.data.latent_datamodule import LatentDataModule
 from darkroom.diffusion.guidance import Guidance
 from darkroom.diffusion.plan import SamplingPlan
 from darkroom.diffusion.process import Process
