@@ -10,9 +10,11 @@ import torch
 from omegaconf import OmegaConf
 
 from darkroom.build import add_packages, build, literal, resolved
+from darkroom.commands import front
 from darkroom.contracts import LatentSpec
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}
+PLAN = {"_target_": "darkroom.diffusion.plan.SamplingPlan", "_partial_": True}
 
 
 def test_a_node_becomes_an_object_with_what_the_program_adds():
@@ -37,16 +39,15 @@ def test_a_partial_waits_for_the_rest():
 
 def test_what_the_program_adds_arrives_as_itself():
     spec, layer = LatentSpec(channels=4, factor=8, hash="x"), torch.nn.Linear(1, 1)
-    made = build({"_target_": "darkroom.contracts.ConditionSpec", "_partial_": True}, tokens=spec, vector=layer)
-    assert made.keywords["tokens"] is spec
-    assert made.keywords["vector"] is layer
+    made = build(PLAN, sampler=spec, grid=layer)
+    assert made.keywords["sampler"] is spec
+    assert made.keywords["grid"] is layer
 
 
 def test_lists_become_plain_lists():
     made = build(OmegaConf.create({"_target_": "torch.nn.ModuleList", "modules": [LINEAR]}))
     assert isinstance(made[0], torch.nn.Linear)
-    held = build({"_target_": "darkroom.contracts.ConditionSpec", "_partial_": True, "tokens": [1, 2]}).keywords
-    assert type(held["tokens"]) is list
+    assert type(build(OmegaConf.create({**PLAN, "grid": [1, 2]})).keywords["grid"]) is list
 
 
 @pytest.mark.parametrize(
@@ -88,12 +89,11 @@ def test_allowed_names_for_keyword_arguments_do_not_reach_the_constructor():
 
 @pytest.mark.parametrize("text", ["${seed}", r"\${seed}", r"\\${", "a ${b, [c]", "${oc.env:HOME}", "$"])
 def test_a_text_that_looks_like_an_interpolation_arrives_as_itself(text):
-    spec = {"_target_": "darkroom.contracts.LatentSpec", "channels": 1, "factor": 8, "hash": text}
-    assert build(spec).hash == text
-    assert build(OmegaConf.create(literal({"spec": spec})).spec).hash == text
-    inner = {"_target_": "darkroom.contracts.ConditionSpec", "_partial_": True, "tokens": {**spec, "_partial_": True}}
-    assert build(inner).keywords["tokens"]().hash == text
-    assert build({**spec, "_partial_": True}, channels=2)().hash == text
+    node = {"_target_": "darkroom.callbacks.checkpoints.Checkpoints", "monitor": text}
+    assert build(node).monitor == text
+    assert build(OmegaConf.create(literal({"node": node})).node).monitor == text
+    assert build({**PLAN, "grid": {**node, "_partial_": True}}).keywords["grid"]().monitor == text
+    assert build({**node, "_partial_": True}, keep=2)().monitor == text
 
 
 def test_a_package_outside_is_not_even_imported(monkeypatch):
@@ -124,6 +124,17 @@ def test_a_package_outside_is_not_even_imported(monkeypatch):
         "darkroom.autoencoding.first_stage.write_artifact",
         "darkroom.commands.faults.report",
         "darkroom.build.build",
+        "darkroom.commands.multirun.Tidy",  # Hydra's to build, of conf/hydra
+        "darkroom.commands.fit.Artifact.__init__",
+        "darkroom.contracts.Batch",
+        "darkroom.data.datamodule.Any",
+        "darkroom.data.image_folder.Path",  # pathlib's
+        "darkroom.files.Path",
+        "darkroom.generation.generator.Generator",
+        "darkroom.keys.Keys",
+        "darkroom.runs.checkpoint.AtomicCheckpointIO",
+        "darkroom.runs.failure.Failure",
+        "darkroom.runs.folder.Run",
     ],
 )
 def test_what_could_do_anything_is_refused_wherever_it_is_to_be_found(target):
@@ -144,10 +155,21 @@ def test_what_could_do_anything_is_refused_wherever_it_is_to_be_found(target):
         "lightning.pytorch.callbacks.EarlyStopping",
         "lightning.pytorch.loggers.CSVLogger",
         "lightning.pytorch.strategies.DDPStrategy",
+        "darkroom.runs.metrics_file.MetricsFile",  # a logger
+        "darkroom.runs.wandb_run.WandbRun",
+        "darkroom.generation.denoising.Denoising",  # a module
+        "darkroom.networks.dit.DiT",
+        "darkroom.metrics.lpips.LPIPS",
     ],
 )
-def test_parts_of_the_ecosystem_may_be_built(target):
+def test_parts_of_ours_and_of_the_ecosystem_may_be_built(target):
     assert resolved(target).__name__ == target.rpartition(".")[2]
+
+
+def test_a_module_of_the_commands_may_not_be_built(monkeypatch):
+    monkeypatch.setattr(front, "Net", type("Net", (torch.nn.Linear,), {"__module__": front.__name__}), raising=False)
+    with pytest.raises(ValueError, match=r"darkroom\.commands\.front\.Net is nothing that a config may build"):
+        resolved("darkroom.commands.front.Net")
 
 
 def test_whatever_conf_names_may_be_built():
@@ -195,6 +217,12 @@ def test_a_foreign_constructor_gets_no_name_of_a_model_to_fetch(target, argument
         ValueError, match=rf"^{re.escape(target)}: \w+=\S+ names a file, an address or a model to fetch"
     ):
         build({"_target_": target, **arguments})
+
+
+@pytest.mark.parametrize("target", ["darkroom.networks.dit.nn.Linear", "darkroom.metrics.agreement.Metric"])
+def test_a_foreign_constructor_is_known_by_where_it_is_defined(target):
+    with pytest.raises(ValueError, match=rf"^{re.escape(target)}: device=x\.pt names a file"):
+        build({"_target_": target, "device": "x.pt"})
 
 
 @pytest.mark.parametrize("target", ["torch.nn.Linear", "darkroom.runs.wandb_run.WandbRun"])

@@ -21,7 +21,10 @@ from omegaconf import OmegaConf
 PACKAGES = ("darkroom", "torch", "torchvision", "timm", "open_clip", "torchmetrics", "lightning")
 _HOUSE = Path(__file__).resolve().parent
 _added: set[str] = set()  # packages of the user's own, of which everything may be built
-_BASES = {  # of a foreign class, by name: what nobody has imported needs not be
+_PARTS = {  # packages of darkroom whose classes recipes are made of
+    *("autoencoding", "callbacks", "conditioning", "data", "diffusion", "metrics", "networks", "stages")
+}
+_BASES = {  # of any other class, by name: what nobody has imported needs not be
     "torch.nn.modules.module.Module",
     "torch.optim.optimizer.Optimizer",
     "torch.optim.lr_scheduler.LRScheduler",
@@ -55,8 +58,7 @@ def build(node: Any, **extra: Any) -> Any:
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     plain = literal(literal(without_keys(plain)))  # Hydra makes it a config once more, and resolves that twice
     for each in nodes(plain):
-        resolved(each["_target_"])
-        _refuse_files(each)
+        _refuse_files(each, resolved(each["_target_"]))
     try:
         if not extra:
             return instantiate(plain, _convert_="all")
@@ -96,9 +98,10 @@ def permitted(target: str, more: Sequence[str] = ()) -> bool:
 def resolved(target: Any) -> Any:
     """The class or function that a config may name so.
 
-    That is any class of darkroom, a function of its diffusion mathematics, a class of the other packages that is a
-    module, optimizer, learning rate schedule, metric, callback, logger, strategy or data module, Lightning's trainer,
-    and all that a package of the user's own defines. Raises ValueError for everything else.
+    That is a class of darkroom's parts (:data:`_PARTS`), a function of its diffusion mathematics, elsewhere in darkroom
+    but in its commands and in the other packages a class that is a module, optimizer, learning rate schedule, metric,
+    callback, logger, strategy or data module, Lightning's trainer, and all that a package of the user's own defines.
+    Raises ValueError for everything else.
     """
     if not isinstance(target, str) or not permitted(target):
         more = "packages=[NAME] on the command line adds one"
@@ -136,24 +139,24 @@ def _module(name: str) -> Any:
 
 def _buildable(thing: Any) -> bool:
     name = f"{thing.__module__}.{thing.__qualname__}"
-    package = name.split(".")[0]
+    package, inner = name.split(".")[:2]
     if package in _added or name in _BUILDERS:
         return True
     if not inspect.isclass(thing):
         return name.startswith(_MATHEMATICS)
-    if package == "darkroom":
-        return not name.startswith("darkroom.commands.")
+    if package == "darkroom" and inner in {*_PARTS, "commands"}:
+        return inner in _PARTS
     ancestors = {f"{each.__module__}.{each.__qualname__}" for each in thing.__mro__}
     return package in PACKAGES and bool(ancestors & _BASES)
 
 
-def _refuse_files(node: Mapping[str, Any]) -> None:
+def _refuse_files(node: Mapping[str, Any], thing: Any) -> None:
     """A foreign constructor may load what it is named, by a reader that runs code; ours read files as data, of here."""
     if "_args_" in node:
         raise ValueError(
             f"{node['_target_']}: _args_: is not known by a name to be checked; give each argument by its own"
         )
-    package = node["_target_"].split(".")[0]
+    package = thing.__module__.split(".")[0]  # where it is defined: darkroom's modules hold foreign classes by import
     if package in _added:
         return
     if package == "darkroom":
