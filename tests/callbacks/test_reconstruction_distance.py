@@ -6,6 +6,7 @@ import torchvision
 from safetensors.torch import save_file
 from stages import tiny
 
+from darkroom.build import build
 from darkroom.commands.load import load_first_stage, load_source
 from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.metrics.extractor import Extractor, features
@@ -40,6 +41,8 @@ def test_the_logged_distance_is_that_of_the_artifacts_reconstructions(tmp_path, 
     ((_, value, share),) = tiny.rows(run, "val/rfd_squeezenet1_1", "speed/reconstruction_distance_share")
     assert float(value) == pytest.approx(frechet_distance(again, real), rel=1e-3)
     assert 0 < float(share) < 1
+    watchable = build(run.config.callback.reconstruction_distance).metric_names
+    assert watchable == ("val/rfd_squeezenet1_1", "speed/reconstruction_distance_share")
 
 
 def test_without_an_extractor_nothing_is_measured(tmp_path):

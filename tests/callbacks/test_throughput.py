@@ -8,7 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainers import Pictures, Tiny, loader, trainer
 
 from darkroom.callbacks import throughput
+from darkroom.callbacks.checkpoints import Checkpoints
 from darkroom.callbacks.throughput import Throughput
+from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile, read_metrics
 
 
@@ -63,6 +65,19 @@ def test_flops_are_those_of_the_products_forward_and_backward(tmp_path):
     flops = 2 * (2 * 4 * 192 * 8)  # x W, and its gradient for W: the picture needs none
     assert callback.state_dict() == {"flops_per_picture": flops / 4}
     assert last["speed/mfu"] == pytest.approx(flops / last["speed/step_seconds"] / 1e9, rel=1e-4)
+
+
+def test_it_says_all_that_it_logs(tmp_path):
+    last = rows(tmp_path, 4, Tiny(), loader(), callback := Throughput())[-1]
+    assert set(callback.metric_names) == {name for name in last if name.startswith("speed/")}
+
+
+@pytest.mark.parametrize("name", Throughput().metric_names)
+def test_the_best_checkpoint_may_be_chosen_by_any_of_it(tmp_path, name):
+    options = {"limit_val_batches": 1, "val_check_interval": 4, "check_val_every_n_epoch": None}
+    callbacks = [Throughput(), Checkpoints(monitor=name, every_n_steps=100)]
+    trainer(tmp_path, 6, callbacks, enable_checkpointing=True, **options).fit(Tiny(), loader(), loader())
+    assert Run(tmp_path).best_record["metric"] == name
 
 
 def test_a_resumed_training_does_not_count_again(tmp_path):

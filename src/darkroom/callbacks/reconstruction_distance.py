@@ -38,7 +38,9 @@ class ReconstructionDistance(Callback):
     @property
     def metric_names(self) -> tuple[str, ...]:
         """What it logs."""
-        return () if self._extractor is None else (f"val/{title('rfd', self._extractor)}",)
+        if self._extractor is None:
+            return ()
+        return (f"val/{title('rfd', self._extractor)}", "speed/reconstruction_distance_share")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()

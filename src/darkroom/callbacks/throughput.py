@@ -55,6 +55,12 @@ class Throughput(Callback):
         self._validation_start = 0.0
         self._reset()
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What it logs; the waiting for data only where no ``trainer.profiler`` is given."""
+        names = ("pictures_per_second", "step_seconds", "data_wait", "peak_memory_gb", "mfu")
+        return tuple(f"speed/{name}" for name in names)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         profiler = trainer.profiler  # type: ignore[attr-defined]  # Lightning sets it from another class
         if stage == "fit" and isinstance(profiler, PassThroughProfiler):  # else the user profiles
