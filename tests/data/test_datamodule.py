@@ -194,8 +194,8 @@ def test_a_process_ends_that_leaves_its_readers_at_work():
     assert subprocess.run(command, timeout=60, capture_output=True).returncode == 0
 
 
-def test_fewer_validation_pictures_than_processes_are_refused():
+def test_fewer_validation_pictures_than_processes_are_refused_before_the_first_step():
     data = DataModule(PictureSplit(Pictures(), 11), PictureSplit(Pictures(), 3), batch_size=4, seed=0)
     data.trainer = SimpleNamespace(world_size=4, accumulate_grad_batches=1, global_rank=0)
     with pytest.raises(ValueError, match=r"3 pictures for 4 processes; .* trainer.devices"):
-        data.val_dataloader()
+        data.setup("fit")

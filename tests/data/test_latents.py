@@ -116,6 +116,15 @@ def test_the_coin_of_the_pictures_mirrors_latents_too_whatever_the_seed_of_the_r
     torch.testing.assert_close(module.train.__getitems__(visits).posterior.mean, direct.mean)
 
 
+def test_fewer_validation_pictures_than_processes_are_refused_before_anything_is_encoded(tmp_path):
+    module = LatentDataModule(first_stage := Means(), Source(), tmp_path, batch_size=8, seed=1, num_workers=0)
+    module.trainer = SimpleNamespace(world_size=8)
+    with pytest.raises(ValueError, match="5 pictures for 8 processes"):
+        module.setup("fit")
+    assert first_stage.seen == 0
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_row_that_shows_another_picture_has_its_prompts_whoever_reads_the_cache(tmp_path):
     found = {}
 

@@ -36,6 +36,18 @@ class DataModule(LightningDataModule):
         self.train, self.validation = train, validation
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
 
+    def setup(self, stage: str) -> None:  # noqa: ARG002
+        """Raises ValueError where there are fewer validation pictures than processes.
+
+        One without any would miss the others' sums. The loader would tell when the first validation begins.
+        """
+        processes = self._trainer.world_size
+        if len(self.validation) < processes:
+            raise ValueError(
+                f"the validation split has {len(self.validation)} pictures for {processes} processes; "
+                "keep more of them out of training, or set trainer.devices lower"
+            )
+
     def train_dataloader(self) -> VisitLoader:
         """Raises ValueError where ``batch_size`` does not divide among processes and accumulation."""
         trainer = self._trainer
@@ -54,16 +66,8 @@ class DataModule(LightningDataModule):
         return self._loader(self.train, visits)
 
     def val_dataloader(self) -> VisitLoader:
-        """Micro-batches as large as those of training, which fit the memory.
-
-        Raises ValueError where there are fewer pictures than processes: one without any would miss the others' sums.
-        """
+        """Micro-batches as large as those of training, which fit the memory."""
         trainer = self._trainer
-        if len(self.validation) < trainer.world_size:
-            raise ValueError(
-                f"the validation split has {len(self.validation)} pictures for {trainer.world_size} processes; "
-                "keep more of them out of training, or set trainer.devices lower"
-            )
         size = micro_batch_size(
             self.batch_size, world_size=trainer.world_size, accumulate=trainer.accumulate_grad_batches
         )

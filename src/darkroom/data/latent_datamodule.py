@@ -30,7 +30,8 @@ class LatentDataModule(DataModule):
         self.source = source
         self._first_stage, self._root, self._pictures = first_stage, root, pictures
 
-    def setup(self, stage: str) -> None:  # noqa: ARG002
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
         trainer = self._trainer
         bf16 = str(trainer.precision).startswith("bf16")  # as the training computes
         folders = {
