@@ -36,11 +36,12 @@ class MomentSums:
     def update(self, features: Float[Tensor, "b d"]) -> None:
         """Adds rows. Raises ValueError where one is not finite: no distance would tell."""
         require_finite(features)
-        self._waiting.append(features.double())
-        while sum(map(len, self._waiting)) >= _CHUNK:
-            rows = torch.cat(self._waiting)
-            self._fold(*_of_rows(rows[:_CHUNK]))
-            self._waiting = [rows[_CHUNK:]]
+        for part in features.split(_CHUNK):  # so that no more than two chunks wait, however many rows there are
+            self._waiting.append(part.double())
+            if sum(map(len, self._waiting)) >= _CHUNK:
+                rows = torch.cat(self._waiting)
+                self._fold(*_of_rows(rows[:_CHUNK]))
+                self._waiting = [rows[_CHUNK:]]
 
     def merge(self, other: "MomentSums") -> None:
         """Adds the rows of ``other``, which must not be used any more."""
