@@ -149,6 +149,15 @@ def test_settings_without_a_number_are_refused(changes, words):
         Distribution(extractor=extractor, **settings)
 
 
+def test_what_may_be_watched_is_what_the_families_tell():
+    identity = build({"_target_": "darkroom.autoencoding.first_stage.Identity"})
+    extractor = LatentFeatures(first_stage=identity, resolution=8)
+    chosen = {"metrics": ["fd", "kid", "precision_recall"], "n": 4, "n_reference": 4, "kid_size": 2}
+    own = Distribution(extractor=extractor, batch_size=2, cache="x", **chosen)
+    families = ["fd_pixels", "kid_pixels", "kid_full_pixels", "precision", "recall"]
+    assert own.metric_names == tuple(f"val/{name}" for name in ["prompt_accuracy", "agreement_pixels", *families])
+
+
 def test_features_are_the_normalised_means_by_place():
     identity = build({"_target_": "darkroom.autoencoding.first_stage.Identity"})
     extractor = LatentFeatures(first_stage=identity, resolution=16)

@@ -66,7 +66,7 @@ def measured(folders, generated, *more):
 def test_each_metric_moves_the_right_way(folders, capsys):
     real, blurred, noise, few = (measured(folders, name) for name in ("others", "blurred", "noisy", "few modes"))
     assert "under 2048 a distance tells their number" in capsys.readouterr().out
-    for name in ("fd_squeezenet1_1", "kid_squeezenet1_1"):
+    for name in ("fd_squeezenet1_1", "kid_squeezenet1_1", "kid_full_squeezenet1_1"):
         assert all(each[name]["value"] > 1.5 * real[name]["value"] for each in (blurred, noise, few))
     assert noise["precision"]["value"] < real["precision"]["value"] - 0.15
     assert few["recall"]["value"] < 0.5 < real["recall"]["value"]
@@ -123,7 +123,8 @@ def test_a_family_that_these_features_cannot_give_is_refused_and_others_are_name
 
 def test_every_number_carries_its_protocol(folders):
     found = measured(folders, "others")
-    assert {"fd_squeezenet1_1", "kid_squeezenet1_1", "precision", "recall", "density", "coverage"} == set(found)
+    by_extractor = {f"{name}_squeezenet1_1" for name in ("fd", "kid", "kid_full")}
+    assert by_extractor | {"precision", "recall", "density", "coverage"} == set(found)
     ids = {number["protocol_id"] for number in found.values()}
     assert len(ids) == len(found)
     protocol = found["fd_squeezenet1_1"]["protocol"]

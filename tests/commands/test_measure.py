@@ -216,7 +216,7 @@ def test_distances_stand_with_their_protocols_and_are_refused_beside_others(tmp_
     chosen = ["n_reference=7", "metrics=[fd,kid]", f"cache={tmp_path / 'features'}"]
     result = measured(run, *chosen)
     found = result["distances"]
-    assert set(found) == {"fd_pixels", "kid_pixels"}  # by the run's own extractor
+    assert set(found) == {"fd_pixels", "kid_pixels", "kid_full_pixels"}  # by the run's own extractor
     protocol = found["fd_pixels"]["protocol"]
     assert (protocol["m"], protocol["n"], protocol["reference"]["split"]) == (5, 7, "train")
     assert found["kid_pixels"]["protocol"]["metric"]["subset_size"] == 5

@@ -13,7 +13,7 @@ from darkroom.metrics.statistics_file import Statistics
 
 FEATURES = {"name": "x", "prepare": print, "__call__": print, "to": print, "protocol": {"name": "x"}}
 INCEPTION = FEATURES | {
-    "titles": {"fd": "fid", "kid": "kid", "inception_score": "inception_score"},
+    "titles": {"fd": "fid", "kid": "kid", "kid_full": "kid_full", "inception_score": "inception_score"},
     "logits": lambda features: features[:, :20].double(),
 }
 
@@ -30,9 +30,16 @@ def test_the_check_knows_the_families_that_there_are():
 
 
 def test_numbers_have_the_names_that_the_extractor_decides():
-    assert set(found("fd", "kid", "cmmd")) == {"fd_x", "kid_x", "cmmd_x"}
+    assert set(found("fd", "kid", "cmmd")) == {"fd_x", "kid_x", "kid_full_x", "cmmd_x"}
     own = found("fd", "kid", "cmmd", "inception_score", extractor=INCEPTION)
-    assert set(own) == {"fid", "kid", "cmmd_x", "inception_score", "inception_score_1"}
+    assert set(own) == {"fid", "kid", "kid_full", "cmmd_x", "inception_score", "inception_score_1"}
+
+
+def test_kid_over_all_pairs_has_its_reference_value_and_stands_beside_the_one_over_subsets():
+    own = found("kid")
+    assert own["kid_full_x"]["value"] == pytest.approx(0.0211031913, rel=1e-8)  # evaluation.md 8.1
+    assert own["kid_full_x"]["value"] != own["kid_x"]["value"]
+    assert "seed" not in own["kid_full_x"]["protocol"]["metric"]
 
 
 def test_cmmd_is_of_features_brought_to_length_1():
@@ -60,7 +67,7 @@ def test_an_inception_score_of_features_alone_is_refused_before_any_is_computed(
 def test_errors_stand_beside_the_numbers_where_they_are_wanted_and_known():
     whole = found("fd", "kid", "cmmd")
     assert whole["fd_x"]["sd"] == pytest.approx(0.19887, abs=1e-4)
-    assert all(whole[name]["sd"] > 0 for name in ("kid_x", "cmmd_x"))
+    assert all(whole[name]["sd"] > 0 for name in ("kid_x", "kid_full_x", "cmmd_x"))
     assert not any("sd" in number for number in found("fd", "kid", "cmmd", errors=False).values())
     assert whole["fd_x"]["sd_by"] == "first order"
     few = found("fd", generated=GENERATED[:60])["fd_x"]  # fewer than features

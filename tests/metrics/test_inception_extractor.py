@@ -64,8 +64,8 @@ def test_features_and_logits_are_torch_fidelitys(weights, own, height, width):
 
 
 def test_names_of_its_distances_are_those_of_the_field(own):
-    names = [title(each, own) for each in ("fd", "rfd", "kid", "inception_score", "cmmd")]
-    assert names == ["fid", "rfid", "kid", "inception_score", "cmmd_inception"]
+    names = [title(each, own) for each in ("fd", "rfd", "kid", "kid_full", "inception_score", "cmmd")]
+    assert names == ["fid", "rfid", "kid", "kid_full", "inception_score", "cmmd_inception"]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -21,7 +21,7 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from darkroom.metrics.extractor import Extractor
 from darkroom.metrics.frechet import frechet_distance
 from darkroom.metrics.inception_score import inception_score
-from darkroom.metrics.kernel import kid
+from darkroom.metrics.kernel import kid, kid_of_all_pairs
 from darkroom.metrics.moments import moments
 from darkroom.metrics.neighbours import neighbours
 
@@ -160,5 +160,6 @@ def test_end_to_end_pictures_give_the_numbers_that_torch_fidelity_gives(tmp_path
     assert found == pytest.approx({name: theirs[name] for name in found}, rel=1e-5)
     assert found["frechet_inception_distance"] == pytest.approx(0.274412230, rel=1e-6)
     assert found["kernel_inception_distance_mean"] == pytest.approx(0.0232421144, rel=1e-6)
+    assert kid_of_all_pairs(generated, reference) == pytest.approx(0.0229845093, rel=1e-6)
     assert (near.inside_reference, near.inside_generated) == (692, 113)
     assert inception_score(generated) == pytest.approx((1.0162500, 0.00028991), abs=2e-8)

@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 # families whose numbers are not named after the extractor
 _PARTS = {"precision_recall": ["precision", "recall"], "density_coverage": ["density", "coverage"]}
+_TITLED = {"kid": ["kid", "kid_full"]}  # and those of several numbers that are
 
 
 class Distribution(Callback):
@@ -93,7 +94,8 @@ class Distribution(Callback):
         if self._extractor is not None:
             names.append(title("agreement", self._extractor))
             for family in self._families:
-                names += _PARTS.get(family, [title(family, self._extractor)])
+                titled = _TITLED.get(family, [family])
+                names += _PARTS.get(family, [title(each, self._extractor) for each in titled])
         if self._clip_score is not None:
             names.append(self._clip_score.name)
         return tuple(f"val/{name}" for name in names)

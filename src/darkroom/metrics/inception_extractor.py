@@ -13,7 +13,8 @@ from darkroom.metrics.weights_file import fill
 from darkroom.networks.pretrained.inception import Inception
 
 _SIZE = 299
-_TITLES = {"fd": "fid", "rfd": "rfid", "kid": "kid", "inception_score": "inception_score"}
+_DEFINED = ("kid", "kid_full", "inception_score")  # by these features and no others, as FID is
+_TITLES = {"fd": "fid", "rfd": "rfid"} | {name: name for name in _DEFINED}
 
 
 class InceptionExtractor(Asked):
