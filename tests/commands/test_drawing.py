@@ -1,10 +1,14 @@
 """What several devices draw is what one draws, and what ends one of their processes is told in a line."""
 
+from functools import partial
+
 import pytest
 import torch
+from omegaconf import OmegaConf
 from trained import asked, diffusion_run
 
-from darkroom.commands.drawing import Helper, on_devices
+from darkroom.commands.drawing import _drawing, on_devices
+from darkroom.commands.helpers import Helper
 from darkroom.commands.measure import measure
 from darkroom.contracts import Prompts
 from darkroom.keys import keys
@@ -45,7 +49,8 @@ def test_a_run_is_measured_alike_on_two_devices(run, tmp_path):
 
 @pytest.fixture
 def helper(run):
-    helper = Helper(1, asked("evaluate", f"run={run.path}", "devices=2"))
+    helper = Helper(1, devices=2)
+    helper.learn(partial(_drawing, str(run.path), OmegaConf.to_container(asked("evaluate", f"run={run.path}"))))
     yield helper
     helper.end()
 

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from helper_here import HelperHere
 from PIL import Image
 from stages import tiny
 from trained import CONF, asked, autoencoder_run, diffusion_run
@@ -41,6 +42,17 @@ def test_the_best_is_measured_again_on_other_samples(swept):
     assert (number["value"], number["protocol"]["m"]) == (winner["fd_pixels"], 6)
     assert json.loads((run.path / "sweep.json").read_text()) == result
     assert Image.open(run.path / "sweep.png").size[0] > 400
+
+
+def test_two_devices_find_what_one_does(swept, tmp_path, monkeypatch):
+    run, result = swept
+    monkeypatch.setattr("darkroom.commands.helpers.Helper", HelperHere)
+    chosen = ["sweep.guidance_scale=[1,3]", "sweep.steps=[2]", "sweep.n=4", "n=4", "n_reference=5", "devices=2"]
+    config = asked("evaluate", f"run={run.path}", *chosen, "extractor=first_stage", f"cache={tmp_path}", "batch_size=3")
+    rows = module.sweep(config)["search"]["rows"]
+    for row, one in zip(rows, result["search"]["rows"][::2], strict=True):
+        assert row == pytest.approx(one, rel=1e-6)
+    assert HelperHere.answered == 2 * 2 + 2  # the second batch of each two drawings, and those of the best
 
 
 def test_widths_of_the_average_are_tried_where_snapshots_were_kept(tmp_path):

@@ -19,7 +19,8 @@ from darkroom.autoencoding.artifact import find_artifact, read_hash
 from darkroom.build import build
 from darkroom.commands.console import console, progress
 from darkroom.commands.distances import extractor_of, of_reconstructions, of_samples
-from darkroom.commands.draw import configured
+from darkroom.commands.drawing import shared
+from darkroom.commands.helpers import Helper, helping
 from darkroom.commands.judging import drawn, judged, shares
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.commands.measure import reads_text, reconstruction, sampling_protocol
@@ -42,8 +43,8 @@ class Score(NamedTuple):
     """By which runs are ranked, and its 95 % interval over other samples, not over other trainings."""
 
     value: float
-    low: float | None  # None where so few samples do not tell
-    high: float | None
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,11 @@ def probe(config: DictConfig) -> dict[str, Any]:
     side = token_side(source.resolution, [each.spec.factor for each in first_stages], config.probing.tokens)
     pairs = list(zip(runs, first_stages, strict=True))
     denoisers = [trained(run, recipe(run, source, config, side // each.spec.factor), config) for run, each in pairs]
-    found = [
-        measured(run, denoiser, first_stage, judge, config)
-        for denoiser, (run, first_stage) in zip(denoisers, pairs, strict=True)
-    ]
+    with helping(config) as helpers:
+        found = [
+            measured(run, denoiser, first_stage, judge, config, helpers)
+            for denoiser, (run, first_stage) in zip(denoisers, pairs, strict=True)
+        ]
     ranking = sorted(found, key=lambda each: each.score.value if own else -each.score.value)
     facts = made(ranking[0], side, source, config)
     result = {"by": judge.by, "made": facts, "runs": [as_json(each) for each in ranking]}
@@ -101,11 +103,13 @@ def probe(config: DictConfig) -> dict[str, Any]:
     return result
 
 
-def measured(run: Run, denoiser: Run, first_stage: FirstStage, judge: Judge, config: DictConfig) -> Probed:
+def measured(
+    run: Run, denoiser: Run, first_stage: FirstStage, judge: Judge, config: DictConfig, helpers: Sequence[Helper]
+) -> Probed:
     """What the denoiser draws, what the autoencoder reconstructs, and what its latents look like."""
     console.rule(f"measuring {run.id}")
     source, extractor = judge
-    generator = configured(denoiser, config)
+    generator = shared(denoiser, config, helpers)
     lpips = None if config.get("perceptual") is None else build(config.perceptual)
     metrics = reconstruction(first_stage, source, config.batch_size)
     distances = of_reconstructions(extractor, lpips, source, first_stage, config.batch_size)
@@ -137,8 +141,8 @@ def as_asked(source: Judged, generator: Generator, config: DictConfig) -> dict[s
 def score(by: str, metrics: Mapping[str, float], distances: Mapping[str, Any]) -> Score:
     """Raises ValueError where there is none: a judge without captions."""
     if by in distances:
-        value, sd = distances[by]["value"], distances[by].get("sd")
-        return Score(value, None, None) if sd is None else Score(value, value - _Z * sd, value + _Z * sd)
+        value, sd = distances[by]["value"], distances[by]["sd"]
+        return Score(value, value - _Z * sd, value + _Z * sd)
     if by not in metrics:
         raise ValueError("probe: these denoisers read no text to be judged by; give extractor=NAME, or other settings")
     return Score(*(metrics[by + end] for end in ("", "_low", "_high")))
@@ -157,16 +161,15 @@ def latent_space(first_stage: FirstStage, pictures: PictureDataset, batch_size: 
 def warn_of_ties(ranking: Sequence[Probed], n: int) -> None:
     """Says which neighbours may have changed places by chance."""
     for better, worse in itertools.pairwise(ranking):
-        if (why := tie(better.score, worse.score)) is not None:
-            say = f"{better.run.id} and {worse.run.id} are not told apart by n={n} samples: {why}"
+        if tied(better.score, worse.score):
+            pair = f"{better.run.id} and {worse.run.id}"
+            say = f"{pair} are not told apart by {n} samples: their 95 % intervals overlap"
             console.print(f"warning: {say}", style="yellow", soft_wrap=True)
 
 
-def tie(a: Score, b: Score) -> str | None:
-    """Why two scores may be one, None where they are not."""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return "these are too few for an error of the distance, which wants more than there are features"
-    return "their 95 % intervals overlap" if a.low <= b.high and b.low <= a.high else None
+def tied(a: Score, b: Score) -> bool:
+    """Whether two scores may be one."""
+    return a.low <= b.high and b.low <= a.high
 
 
 def made(of: Probed, side: int, source: PictureSource, config: DictConfig) -> dict[str, Any]:
@@ -205,7 +208,8 @@ def table(ranking: Sequence[Probed], by: str) -> Table:
     shown = Table("", *(f"{place}. {each.run.id}" for place, each in enumerate(ranking, 1)), box=None)
     columns = []
     for each in ranking:
-        numbers = each.metrics | {name: number["value"] for name, number in each.distances.items()}
+        every = each.metrics | {name: number["value"] for name, number in each.distances.items()}
+        numbers = {name: value for name, value in every.items() if not name.startswith(by)}  # which stands on top
         spectrum = {f"spectrum_{name}": getattr(each.latents, name) for name in ("low", "middle", "high")}
         names = ("effective_rank", "largest_correlation", "noise_share")
         latents = {name: getattr(each.latents, name) for name in names} | spectrum
@@ -213,6 +217,6 @@ def table(ranking: Sequence[Probed], by: str) -> Table:
         interval = {"  low": each.score.low, "  high": each.score.high}
         columns.append({by: each.score.value} | interval | numbers | shape | latents)
     for name in columns[0]:
-        shown.add_row(name, *("" if column[name] is None else f"{column[name]:.4g}" for column in columns))
+        shown.add_row(name, *(f"{column[name]:.4g}" for column in columns))
     shown.title, shown.title_justify = f"ranked by {by}", "left"
     return shown

@@ -18,6 +18,8 @@ from rich.table import Table
 from darkroom.commands.console import console
 from darkroom.commands.distances import clip_score_of, extractor_of, of_samples
 from darkroom.commands.draw import configured
+from darkroom.commands.drawing import shared
+from darkroom.commands.helpers import helping
 from darkroom.commands.judging import agreement, drawn
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.commands.measure import reads_text
@@ -28,7 +30,7 @@ from darkroom.files import write_text
 from darkroom.generation.generator import Generator
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.extractor import FeatureExtractor
-from darkroom.runs.folder import Run, find_run
+from darkroom.runs.folder import find_run
 from darkroom.runs.summary import provenance
 
 SWEPT = ("guidance_scale", "steps", "sampler", "ema")
@@ -43,16 +45,22 @@ def sweep(config: DictConfig) -> dict[str, Any]:
     source, first_stage = load_source(run.config), load_first_stage(run)
     judges = extractor_of(run, config, first_stage), clip_score_of(config, configured(run, config))
     out = Path(config.out) if config.out is not None else run.path / "sweep.json"
-    rows = []
-    for setting in settings(config.sweep):
-        console.print(words(setting))
-        row, _ = measured(run, source, *judges, with_setting(config, setting, n=config.sweep.n))
-        rows.append(setting | row)
-    metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
-    best = (min if metric.startswith(("fd", "fid")) else max)(rows, key=lambda row: row[metric])
-    setting = {name: best[name] for name in SWEPT if name in best}
     seed = config.seed + 1
-    again, numbers = measured(run, source, *judges, with_setting(config, setting, n=config.n, seed=seed))
+    rows = []
+    with helping(config) as helpers:
+
+        def of(setting: Mapping[str, Any], **changes: Any) -> tuple[dict[str, float], dict[str, Any]]:
+            asked = with_setting(config, setting, **changes)
+            return measured(shared(run, asked, helpers), source, *judges, asked)
+
+        for setting in settings(config.sweep):
+            console.print(words(setting))
+            row, _ = of(setting, n=config.sweep.n)
+            rows.append(setting | row)
+        metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
+        best = (min if metric.startswith(("fd", "fid")) else max)(rows, key=lambda row: row[metric])
+        setting = {name: best[name] for name in SWEPT if name in best}
+        again, numbers = of(setting, n=config.n, seed=seed)
     made = {"run": str(run.path), "n_reference": config.n_reference, **provenance(device())}
     result = {
         "search": {"seed": config.seed, "n": config.sweep.n, "rows": rows},
@@ -97,7 +105,7 @@ def option(group: str, name: str) -> DictConfig:
 
 
 def measured(
-    run: Run,
+    generator: Generator,
     source: PictureSource,
     extractor: FeatureExtractor | None,
     clip_score: ClipScore | None,
@@ -106,21 +114,20 @@ def measured(
     """Agreement where there is a judge, the Frechet distance where there is an extractor, the CLIP score where it is
     asked for, and what a sample costs; the second answer has the distances with their protocols.
     """
-    generator = configured(run, config)
     found: dict[str, float] = {}
     numbers: dict[str, Any] = {}
-    batches = 0
+    batches, own = 0, -(-config.n // (config.batch_size * config.devices))  # of every drawing, where calls are counted
     with evaluations(generator) as calls:
         if isinstance(source, Judged) and reads_text(generator):
             captions = list(source.challenge("seen", config.n, config.seed).captions or ())
             pictures = drawn(generator, captions, "seen", config)
             found["prompt_accuracy"] = agreement(source, pictures.split(config.batch_size), captions)["agreement"]
-            batches += -(-config.n // config.batch_size)
+            batches += own
         if extractor is not None or clip_score is not None:
             fd = with_setting(config, {}, metrics=["fd"])
             numbers |= of_samples(extractor, clip_score, source, generator, fd, beside_real=False)
             found |= {name: each["value"] for name, each in numbers.items()}
-            batches += -(-config.n // config.batch_size)
+            batches += own
     if not found:
         raise ValueError("sweep: nothing measures this run's samples; give extractor=NAME extractor.weights=FILE")
     return {"network_evaluations": len(calls) / batches, **found}, numbers

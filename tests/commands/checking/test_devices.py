@@ -60,23 +60,26 @@ def test_more_processes_than_cores_are_a_warning(monkeypatch):
     assert "trainer.devices=3" in warning("auto", 3)
 
 
-SWEEP = {"guidance_scale": [], "steps": [], "sampler": [], "ema": []}
-
-
 @pytest.mark.parametrize(
     ("there", "wanted", "told"),
     [(2, 2, None), (2, 3, "are 2 GPUs here; give devices=2"), (0, 1, None), (0, 10_000, "here; give devices=")],
 )
 def test_samples_are_drawn_on_no_more_devices_than_there_are(tmp_path, monkeypatch, there, wanted, told):
     monkeypatch.setattr(devices, "gpus", lambda: there)
-    config = OmegaConf.create({"run": "run", "devices": wanted, "sweep": SWEEP})
+    config = OmegaConf.create({"run": "run", "devices": wanted})
     found = list(drawing_faults(Composition(Space(tmp_path, "evaluate"), (), config)))
     assert [told in fault for fault in found] == ([] if told is None else [True])
 
 
-@pytest.mark.parametrize("other", [{"run": None}, {"sweep": SWEEP | {"steps": [2]}}])
-def test_devices_are_for_the_samples_of_a_run(tmp_path, monkeypatch, other):
+def test_devices_are_for_what_is_drawn_or_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "gpus", lambda: 8)
-    config = OmegaConf.create({"run": "run", "devices": 2, "sweep": SWEEP, **other})
-    [fault] = drawing_faults(Composition(Space(tmp_path, "evaluate"), (), config))
-    assert "leave devices out" in fault
+    (tmp_path / "config.yaml").write_text("stage: {_target_: darkroom.stages.autoencoder.AutoencoderStage}")
+
+    def found(**given):
+        config = OmegaConf.create({"devices": 2, **given})
+        return list(drawing_faults(Composition(Space(tmp_path, "evaluate"), (), config)))
+
+    assert found(generated="a", reference="b") == found(probe=["a", "b"]) == found(run="nowhere") == []
+    [compared], [reconstructed] = found(compare=["a", "b"]), found(run=str(tmp_path))
+    assert "compare= reads two files and computes nothing; leave devices out" in compared
+    assert "trained the stage autoencoder, which draws no samples; leave devices out" in reconstructed

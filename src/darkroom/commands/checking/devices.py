@@ -6,13 +6,16 @@ Torch alone knows the GPUs, so it is imported here: only where GPUs are asked fo
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from darkroom.commands.checking.argv import name
 from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.spelling import meant
+from darkroom.commands.checking.trained import stage_of
 
 _ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
 _DEVICES = r"auto|-1|\d+( *, *\d+)*,?"  # as text: Lightning's
@@ -49,14 +52,17 @@ def device_faults(composition: Composition) -> Iterator[str]:
 
 
 def drawing_faults(composition: Composition) -> Iterator[str]:
-    """``devices`` of evaluate.py: more than there are, and where no run's samples are drawn on them."""
+    """``devices`` of evaluate.py: more than there are, and where nothing is drawn or looked at on them."""
     config = composition.config
     devices = config.get("devices")
     if not isinstance(devices, int) or devices <= 1:
         return
-    swept = any(config.sweep[key] for key in ("guidance_scale", "steps", "sampler", "ema"))
-    if config.get("run") is None or swept:
-        yield f"devices={devices}: draw the samples of evaluate.py run=RUN alone; leave devices out"
+    if config.get("compare"):
+        yield f"devices={devices}: compare= reads two files and computes nothing; leave devices out"
+    elif (path := config.get("run")) is not None and run_fault("run", path) is None:
+        run = OmegaConf.load(Path(path) / "config.yaml")
+        if isinstance(run, DictConfig) and (stage := stage_of(run)) != "latent_diffusion":
+            yield f"devices={devices}: run={path} trained the stage {stage}, which draws no samples; leave devices out"
     there, what = (gpus(), "GPU") if gpus() else (cores(), "core")
     if devices > there:
         yield f"devices={devices}: there {_are(there, what)} here; give devices={there}"

@@ -11,6 +11,7 @@ from darkroom.autoencoding.artifact import find_artifact, read_latents
 from darkroom.commands.checking.argv import read
 from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, words
 from darkroom.commands.checking.limits import run_fault
+from darkroom.commands.checking.nodes import node_faults
 from darkroom.commands.checking.paths import is_folder
 from darkroom.commands.checking.trained import stage_of
 
@@ -91,8 +92,10 @@ def _of_budget(node: Any, space: Space) -> Iterator[str]:
             yield f"probing.{key}={node[key]}: is not a whole number of at least 1"
     if not isinstance(node.folder, str) or not node.folder:
         yield f"probing.folder={node.folder}: give a folder, logs/probe for example"
+    given = ["experiment=probe", "run_id=probe", "first_stage.path=of_the_run"]
     try:
-        composed(Space(space.folder, "train"), ["experiment=probe", "run_id=probe", *overrides_of(str(node.settings))])
+        training = composed(Space(space.folder, "train"), [*given, *overrides_of(str(node.settings))])
+        yield from (f"probing.settings: {fault}" for fault in node_faults(training))
     except ValueError as error:  # a quote that is not closed, an override without a key
         yield f"probing.settings={node.settings}: {error}"
     except ERRORS as error:
