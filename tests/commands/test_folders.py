@@ -80,10 +80,19 @@ def test_a_folder_against_itself_is_at_no_distance(folders):
     assert (found["precision"]["value"], found["coverage"]["value"]) == (1, 1)
 
 
+def test_pictures_that_are_one_are_measured_and_told(folders, capsys):
+    (folders / "same").mkdir(exist_ok=True)
+    for number in range(8):
+        shutil.copy(folders / "others" / "000.png", folders / "same" / f"{number}.png")
+    found = measured(folders, "others", f"reference={folders / 'same'}", "kid_size=8", f"cache={folders / 'other'}")
+    assert found["fd_squeezenet1_1"]["sd"] > 0
+    assert "all pictures of the reference have the same features" in capsys.readouterr().out
+
+
 def test_statistics_are_kept_and_read_back(folders, capsys, monkeypatch):
     whole = measured(folders, "others")
     kept = folders / "kept.npz"
-    monkeypatch.setattr("darkroom.commands.folders.PlainFolder.batches", lambda *_: pytest.fail("was decoded again"))
+    monkeypatch.setattr("darkroom.commands.folder_features.prepared", lambda *_: pytest.fail("was decoded again"))
     extractor = [f"extractor.weights={folders}/squeezenet1_1.safetensors", "extractor.size=96"]
     argv = [f"reference={folders / 'reference'}", "extractor=squeezenet1_1", *extractor, f"cache={folders / 'cache'}"]
     assert evaluate.main([*argv, f"statistics_out={kept}"], ROOT / "conf") == 0
@@ -121,6 +130,36 @@ def test_a_family_that_these_features_cannot_give_is_refused_and_others_are_name
     assert "squeezenet1_1 gives features alone; give extractor=inception" in said.err
 
 
+def test_of_many_pictures_sums_are_enough_for_the_frechet_distance_and_its_error(folders, monkeypatch):
+    whole = measured(folders, "others", "metrics=[fd]", f"cache={folders / 'whole'}")["fd_squeezenet1_1"]
+    with monkeypatch.context() as patch:
+        patch.setattr("darkroom.metrics.collecting.HELD", EACH // 2)
+        found = measured(folders, "others", "metrics=[fd]", f"cache={folders / 'sums'}")["fd_squeezenet1_1"]
+    [kept] = (folders / "sums").glob("*.npz")
+    with np.load(kept) as file:
+        assert "features" not in file.files
+    assert (found["value"], found["protocol"]) == (whole["value"], whole["protocol"])
+    assert found["sd"] == pytest.approx(whole["sd"], rel=0.1)
+    assert (whole["sd_by"], found["sd_by"]) == ("first order", f"first order, by {EACH // 2} of {EACH}")
+    assert "kid_squeezenet1_1" in measured(folders, "others", "metrics=[kid]", f"cache={folders / 'sums'}")
+
+
+@pytest.mark.parametrize(("many", "family", "least"), [(1, "fd", 2), (3, "precision_recall", 4)])
+def test_too_few_pictures_for_a_family_are_told_before_any_is_decoded(
+    folders, capsys, tmp_path, monkeypatch, many, family, least
+):
+    for path in sorted((folders / "others").iterdir())[:many]:
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr("darkroom.commands.folder_features.prepared", lambda *_: pytest.fail("was decoded"))
+    argv = ["extractor=squeezenet1_1", f"extractor.weights={folders}/squeezenet1_1.safetensors", f"metrics=[{family}]"]
+    for key, other in (("generated", "reference"), ("reference", "generated")):
+        given = [f"{key}={tmp_path}", f"{other}={folders / 'others'}", f"cache={tmp_path / 'cache'}"]
+        assert evaluate.main([*argv, *given], ROOT / "conf") == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"{key}={tmp_path}: {many} picture")
+        assert f"too few for {family}; give at least {least}" in line
+
+
 def test_every_number_carries_its_protocol(folders):
     found = measured(folders, "others")
     by_extractor = {f"{name}_squeezenet1_1" for name in ("fd", "kid", "kid_full")}
@@ -135,8 +174,9 @@ def test_what_only_the_pictures_tell_is_one_line(folders, capsys):
     broken = folders / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "a.png").write_bytes(b"")
+    shutil.copy(folders / "others" / "000.png", broken)
     weights = folders / "mobilenet_v2.safetensors"
-    argv = [f"generated={broken}", f"reference={folders / 'others'}", "extractor=squeezenet1_1"]
+    argv = [f"generated={broken}", f"reference={folders / 'others'}", "extractor=squeezenet1_1", "metrics=[fd]"]
     assert evaluate.main([*argv, f"extractor.weights={weights}"], ROOT / "conf") == 2
     assert "is of another network" in capsys.readouterr().err
     right = weights.with_name("squeezenet1_1.safetensors")

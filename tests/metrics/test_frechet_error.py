@@ -33,6 +33,11 @@ def test_it_is_a_bootstraps_and_that_of_fresh_samples():
     assert own == pytest.approx(float(bootstrap), rel=0.35)  # 40 draws know it to 11 %
 
 
+def test_some_of_the_samples_tell_the_error_of_all():
+    half = frechet_sd(GENERATED[::2], moments(GENERATED), KNOWN)
+    assert half == pytest.approx(sd(GENERATED, KNOWN), rel=0.1)
+
+
 def test_with_hardly_more_samples_than_features_it_still_is_that_of_fresh_samples():
     sets = [feat(1000 + seed, 100, 64, 1.05, 0.36, 0.6) for seed in range(30)]
     fresh = torch.tensor([frechet_distance(moments(each), KNOWN) for each in sets]).std()
@@ -43,6 +48,12 @@ def test_with_hardly_more_samples_than_features_it_still_is_that_of_fresh_sample
 def test_a_reference_of_few_directions_has_one_and_too_few_samples_have_none():
     assert sd(GENERATED, moments(REFERENCE[:50])) > 0
     assert sd(GENERATED[:64], KNOWN) is None
+
+
+def test_beside_a_reference_that_never_varies_it_is_that_of_squares():
+    same = moments(REFERENCE[:1].repeat(5, 1))
+    squares = (GENERATED.double() - same.mean).square().sum(dim=1)
+    assert sd(GENERATED, same) == pytest.approx(float(squares.std()) / len(GENERATED) ** 0.5, rel=1e-9)
 
 
 def test_of_fewer_samples_the_bootstrap_is_that_of_whole_distances():

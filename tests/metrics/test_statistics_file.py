@@ -56,7 +56,7 @@ def test_what_is_no_statistics_is_refused_in_one_line(tmp_path, arrays, words):
 @pytest.mark.parametrize("damage", ["cut", "zeros", "protocol"])
 def test_a_damaged_file_is_refused_in_one_line_and_a_kept_one_is_made_anew_with_a_warning(tmp_path, caplog, damage):
     path = kept_file(tmp_path, {"reference": "some"})
-    compute = [REFERENCE]
+    compute = [[REFERENCE]]
     whole = kept_statistics(tmp_path, {"reference": "some"}, compute.pop)
     content, protocol = path.read_bytes(), b'{"reference": "some"}'
     if damage == "cut":
@@ -68,10 +68,20 @@ def test_a_damaged_file_is_refused_in_one_line_and_a_kept_one_is_made_anew_with_
         np.savez(path, mu=np.zeros(3), sigma=EYE, protocol=np.frombuffer(protocol[:-1], np.uint8))
     with pytest.raises(ValueError, match=rf"^reference={path}: is no \.npz of numbers"):
         read_statistics(path)
-    again = kept_statistics(tmp_path, {"reference": "some"}, lambda: REFERENCE)
+    again = kept_statistics(tmp_path, {"reference": "some"}, lambda: [REFERENCE])
     assert f"{path}: was damaged, so the features that it kept are computed again" in caplog.text
     assert torch.equal(again.features, whole.features)
     assert torch.equal(kept_statistics(tmp_path, {"reference": "some"}, compute.pop).features, whole.features)
+
+
+def test_features_are_computed_again_only_where_moments_alone_were_kept(tmp_path):
+    protocol, compute = {"reference": "some"}, [[REFERENCE]] * 2
+    sums = kept_statistics(tmp_path, protocol, compute.pop, features=False)
+    assert sums.features is None
+    whole = kept_statistics(tmp_path, protocol, compute.pop)
+    assert torch.equal(whole.features, REFERENCE) and torch.equal(whole.moments.covariance, sums.moments.covariance)
+    assert kept_statistics(tmp_path, protocol, compute.pop, features=False).features is None
+    assert torch.equal(kept_statistics(tmp_path, protocol, compute.pop).features, REFERENCE)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -2,31 +2,30 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Float
 from omegaconf import DictConfig
 from rich.table import Table
-from torch import Tensor
 
-from darkroom.build import build
-from darkroom.commands.console import console, progress
+from darkroom.commands.console import console
+from darkroom.commands.folder_features import FolderFeatures, folder_features
 from darkroom.commands.load import device
 from darkroom.data.plain_folder import PlainFolder
 from darkroom.files import write_text
-from darkroom.metrics.distances import FAMILIES, FEW, Sets, refuse_impossible
-from darkroom.metrics.extractor import MICRO_BATCH, FeatureExtractor
+from darkroom.metrics.collecting import collected, spacing
+from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, refuse_impossible
+from darkroom.metrics.extractor import FeatureExtractor
+from darkroom.metrics.moments import Moments
 from darkroom.metrics.protocol import differences
 from darkroom.metrics.reference import kept_statistics
 from darkroom.metrics.statistics_file import Statistics, read_statistics, write_statistics
 from darkroom.runs.summary import provenance
 
 _FAMILIES = ("fd", "kid", "precision_recall", "density_coverage")  # unless others are asked for
-_BATCH = 8 * MICRO_BATCH  # pictures in memory at once
+_SAME = 1e-18  # of the squared length of their mean: a variance that is rounding
 
 
 def measure_folders(config: DictConfig) -> dict[str, Any]:
@@ -35,19 +34,26 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     Without ``generated`` the reference's statistics are kept, and nothing is measured. Raises ValueError or OSError
     with one line for what only pictures and weights tell.
     """
-    extractor: FeatureExtractor = build(config.extractor).to(device())
     families = _FAMILIES if config.metrics is None else config.metrics
-    refuse_impossible(families, extractor)
-    reference, facts = reference_of(config, extractor)
-    protocol = {"extractor": extractor.protocol, "reference": facts}
-    if config.statistics_out is not None:
-        write_statistics(Path(config.statistics_out), Statistics(reference.moments, protocol, reference.features))
-        console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True)
-    if config.generated is None:
-        return {}
-    folder = PlainFolder(Path(config.generated), extractor.prepare)
-    sets = Sets(features_of(extractor, folder, "generated"), reference, protocol, config.kid_size, extractor)
+    folder = None if config.generated is None else PlainFolder(Path(config.generated))
+    if folder is not None:
+        refuse_few("generated", folder, families)
+    sums = set(families) == {"fd"}
+    with folder_features(config) as features_of:
+        extractor = features_of.extractor
+        refuse_impossible(families, extractor)
+        reference, facts = reference_of(config, features_of, sums=sums)
+        protocol = {"extractor": extractor.protocol, "reference": facts}
+        if config.statistics_out is not None:
+            write_statistics(Path(config.statistics_out), Statistics(reference.moments, protocol, reference.features))
+            console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True)
+        if folder is None:
+            return {}
+        rows = collected(features_of(folder, "generated"), every=spacing(len(folder)) if sums else 1)
+    assert rows.rows is not None
+    sets = Sets(rows.rows, reference, protocol, config.kid_size, extractor, own=rows.moments)
     warn_of_few({"generated": len(folder), "the reference": reference.moments.n})
+    warn_of_same({"generated": rows.moments, "the reference": reference.moments})
     found: dict[str, Any] = {}
     for family in families:
         found |= FAMILIES[family](sets)
@@ -60,20 +66,23 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     return found
 
 
-def reference_of(config: DictConfig, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
+def reference_of(config: DictConfig, features_of: FolderFeatures, *, sums: bool) -> tuple[Statistics, Any]:
     """The reference's statistics, and what says in a protocol which pictures they are of.
 
-    Of a folder they are kept in ``cache``, by what its pictures and the extractor are. Raises ValueError for a file
-    that was made by another extractor.
+    Of a folder they are kept in ``cache``, by what its pictures and the extractor are; of a large one without the
+    features where ``sums`` are enough. Raises ValueError for a file that was made by another extractor.
     """
     path = Path(config.reference)
     if path.suffix == ".npz":
-        return _of_file(path, extractor)
-    folder = PlainFolder(path, extractor.prepare)
+        return _of_file(path, features_of.extractor)
+    folder = PlainFolder(path)
+    families = _FAMILIES if config.metrics is None else config.metrics
+    refuse_few("reference", folder, ["fd", *(each for each in families if each != "inception_score")])
     facts = folder.fingerprint
-    protocol = {"extractor": extractor.protocol, "reference": facts}
-    features = partial(features_of, extractor, folder, "reference")
-    return kept_statistics(Path(config.cache), protocol, features), facts
+    protocol = {"extractor": features_of.extractor.protocol, "reference": facts}
+    compute = partial(features_of, folder, "reference")
+    held = not (sums and spacing(len(folder)) > 1)
+    return kept_statistics(Path(config.cache), protocol, compute, features=held), facts
 
 
 def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
@@ -86,10 +95,12 @@ def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
     return statistics, statistics.protocol["reference"]
 
 
-def features_of(extractor: FeatureExtractor, folder: PlainFolder, name: str) -> Float[Tensor, "n d"]:
-    """Float32 features of all pictures of a folder, in the order of their names."""
-    batches = progress(folder.batches(_BATCH), len(folder), _BATCH, f"{name}: features")
-    return torch.cat([extractor(pictures) for pictures in batches])
+def refuse_few(key: str, folder: PlainFolder, families: Sequence[str]) -> None:
+    """Raises ValueError, before any features are computed, for a family that wants more pictures than there are."""
+    for family in families:
+        if (there := len(folder)) < LEAST[family]:
+            say = f"{there} picture{' is' if there == 1 else 's are'} too few for {family}"
+            raise ValueError(f"{key}={folder.root}: {say}; give at least {LEAST[family]}, or other metrics")
 
 
 def warn_of_few(sizes: Mapping[str, int | None]) -> None:
@@ -98,6 +109,14 @@ def warn_of_few(sizes: Mapping[str, int | None]) -> None:
     if few:
         words = f"warning: {' and '.join(few)} pictures, and under {FEW} a distance tells their number as well"
         console.print(words, style="yellow", soft_wrap=True)
+
+
+def warn_of_same(sets: Mapping[str, Moments]) -> None:
+    """Numbers of one picture, however often it is there, are right and say little."""
+    for name, each in sets.items():
+        if each.covariance.trace() <= _SAME * each.mean.square().sum():
+            words = f"warning: all pictures of {name} have the same features, as if they were one"
+            console.print(words, style="yellow", soft_wrap=True)
 
 
 def error(number: Mapping[str, Any]) -> str:

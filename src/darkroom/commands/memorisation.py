@@ -15,9 +15,8 @@ from omegaconf import DictConfig
 from rich.table import Table
 from torch import Tensor
 
-from darkroom.build import build
 from darkroom.commands.console import console
-from darkroom.commands.folders import features_of
+from darkroom.commands.folder_features import FolderFeatures, folder_features
 from darkroom.commands.load import device
 from darkroom.commands.real_features import RealFeatures
 from darkroom.data.decode import decode
@@ -27,7 +26,6 @@ from darkroom.files import write_text
 from darkroom.generation.generator import Generator, select
 from darkroom.keys import Keys
 from darkroom.metrics.distances import Sets
-from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.metrics.memorisation import QUANTILE, Memorisation, Pair, memorisation, numbers
 from darkroom.metrics.reference import kept_statistics
 from darkroom.runs.pictures import save_grid
@@ -45,11 +43,13 @@ def measure_memorisation(config: DictConfig) -> dict[str, Any]:
 
     Raises ValueError or OSError with one line for what only pictures and weights tell.
     """
-    extractor: FeatureExtractor = build(config.extractor).to(device())
-    folders = {name: PlainFolder(Path(config[name]), extractor.prepare) for name in _SETS}
+    folders = {name: PlainFolder(Path(config[name])) for name in _SETS}
     prints = {name: folder.fingerprint for name, folder in folders.items()}
-    real = {name: _kept(config, extractor, folders[name], prints[name], name) for name in _SETS[1:]}
-    found = memorisation(features_of(extractor, folders["generated"], "generated"), **real)
+    with folder_features(config) as features_of:
+        extractor = features_of.extractor
+        real = {name: _kept(config, features_of, folders[name], prints[name], name) for name in _SETS[1:]}
+        generated = torch.cat(list(features_of(folders["generated"], "generated")))
+    found = memorisation(generated, **real)
     protocol = {"extractor": extractor.protocol, "training": prints["training"], "held_out": prints["held_out"]}
     result = numbers(found, protocol)
     console.print(table(result, f"{found.m} generated, {found.n} training and {found.k} held-out pictures"))
@@ -154,11 +154,11 @@ def warn_of_copies(found: Memorisation) -> None:
 
 
 def _kept(
-    config: DictConfig, extractor: FeatureExtractor, folder: PlainFolder, fingerprint: str, name: str
+    config: DictConfig, features_of: FolderFeatures, folder: PlainFolder, fingerprint: str, name: str
 ) -> Float[Tensor, "n d"]:
     """The features of real pictures, kept where those of ``reference`` are and as they are."""
-    protocol = {"extractor": extractor.protocol, "reference": fingerprint}
-    kept = kept_statistics(Path(config.cache), protocol, lambda: features_of(extractor, folder, name))
+    protocol = {"extractor": features_of.extractor.protocol, "reference": fingerprint}
+    kept = kept_statistics(Path(config.cache), protocol, lambda: features_of(folder, name))
     assert kept.features is not None  # of a file that was written with them
     return kept.features
 

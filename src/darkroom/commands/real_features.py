@@ -1,6 +1,6 @@
 """Features of the real pictures that a run's samples are held against: kept ones, or computed where they are wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,14 @@ class RealFeatures:
         pictures = self.source.split(split)
         places = self.samples.reference(pictures) if split == "train" else range(len(pictures))
 
-        def compute() -> Float[Tensor, "n d"]:
+        def compute() -> Iterator[Float[Tensor, "_ d"]]:
             starts, size = range(0, len(places), self.batch_size), self.batch_size
             mirrored = facts["reference"].get("mirrored", False)
             batches = (pictures.oriented(places[start : start + size], mirrored=mirrored) for start in starts)
             if first_stage is not None:
                 batches = (reconstruct(first_stage, batch) for batch in batches)
-            return features(self.extractor, progress(batches, len(places), size, "features of real pictures"))
+            for batch in progress(batches, len(places), size, "features of real pictures"):
+                yield features(self.extractor, [batch])
 
         if first_stage is not None:
             facts = {**facts, "through": first_stage.spec.hash}

@@ -1,7 +1,7 @@
 """Any folder of pictures, of any sizes: what a distance between folders is taken of."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +17,17 @@ from darkroom.data.reading import in_threads
 class PlainFolder:
     """The pictures below ``root``, at any depth, in the order of their names.
 
-    Decoded at full size and laid over white; nothing of them is kept. Raises FileNotFoundError where there is none.
+    Raises FileNotFoundError where there is none.
     """
 
-    def __init__(self, root: Path, prepare: Callable[[UInt8[Tensor, "3 H W"]], Tensor]) -> None:
-        """``prepare`` brings a picture to the size that all of a batch have."""
-        self._root, self._prepare = root, prepare
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.names: Sequence[str] = picture_names(root)
         if not self.names:
-            raise FileNotFoundError(f"{root}: holds no pictures")
+            raise FileNotFoundError(f"{root}: holds no pictures; give a folder with some")
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def batches(self, size: int) -> Iterator[Tensor]:
-        """All of them, prepared, ``size`` at a time. Raises ValueError with all of a batch that cannot be read."""
-        for start in range(0, len(self), size):
-            answers = list(in_threads(self._picture, self.names[start : start + size]))
-            faults = [str(each) for each in answers if isinstance(each, UnreadablePicture)]
-            if faults:
-                raise ValueError(f"{len(faults)} pictures cannot be read; repair or remove them: {', '.join(faults)}")
-            yield torch.stack([each for each in answers if isinstance(each, Tensor)])
 
     @property
     def fingerprint(self) -> str:
@@ -47,13 +37,26 @@ class PlainFolder:
             total.update(f"{name}\n{content}\n".encode(errors="surrogateescape"))
         return total.hexdigest()
 
-    def _picture(self, name: str) -> Tensor | UnreadablePicture:
+    def _hash(self, name: str) -> str:
+        with (self.root / name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def prepared(root: Path, names: Sequence[str], prepare: Callable[[UInt8[Tensor, "3 H W"]], Tensor]) -> Tensor:
+    """Pictures below ``root``, decoded at full size, laid over white and brought by ``prepare`` to one size.
+
+    Raises ValueError with all of them that cannot be read.
+    """
+
+    def picture(name: str) -> Tensor | UnreadablePicture:
         try:
-            pixels = np.array(decode(self._root / name))
-            return self._prepare(torch.from_numpy(pixels).permute(2, 0, 1))
+            pixels = np.array(decode(root / name))
+            return prepare(torch.from_numpy(pixels).permute(2, 0, 1))
         except UnreadablePicture as fault:
             return fault
 
-    def _hash(self, name: str) -> str:
-        with (self._root / name).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    answers = list(in_threads(picture, names))
+    if faults := [str(each) for each in answers if isinstance(each, UnreadablePicture)]:
+        many = "1 picture" if len(faults) == 1 else f"{len(faults)} pictures"
+        raise ValueError(f"{many} cannot be read; repair or remove what is named: {', '.join(faults)}")
+    return torch.stack([each for each in answers if isinstance(each, Tensor)])

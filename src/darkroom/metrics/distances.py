@@ -26,6 +26,15 @@ _PRECISION_K, _COVERAGE_K = 3, 5  # Kynkaanniemi et al. 2019, Naeem et al. 2020
 _SPLITS = (10, 1)  # of the Inception score: as it was published, and without the noise that splitting adds
 _BLOCKS, _IN_A_BLOCK = 10, 10  # of both sets, for a kernel distance's error, and the fewest pictures of each
 
+LEAST = {  # pictures that a family wants of each set
+    "fd": 2,
+    "kid": 2,
+    "precision_recall": _PRECISION_K + 1,
+    "density_coverage": _COVERAGE_K + 1,
+    "inception_score": max(_SPLITS),
+    "cmmd": 2,
+}
+
 
 @runtime_checkable
 class Classifier(Protocol):
@@ -44,6 +53,7 @@ class Sets:
     kid_size: int | None  # pictures of each of KID's subsets; None: 1000, or as many as the smaller set has
     extractor: FeatureExtractor
     errors: bool = True  # whether numbers come with theirs, which may take longer than they do
+    own: Moments | None = None  # of all generated pictures, where ``generated`` are some: for the Frechet distance
 
     @property
     def reference_features(self) -> Float[Tensor, "n d"]:
@@ -57,7 +67,8 @@ class Sets:
 
     def number(self, value: float, metric: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
         """A number of these sets; facts that are None are not told."""
-        sizes = {"m": len(self.generated), "n": self.reference.moments.n, "width": self.generated.shape[1]}
+        m = len(self.generated) if self.own is None else self.own.n
+        sizes = {"m": m, "n": self.reference.moments.n, "width": self.generated.shape[1]}
         told = {name: fact for name, fact in facts.items() if fact is not None}
         return measured(value, {"metric": dict(metric), **sizes, **self.protocol}, **told)
 
@@ -73,7 +84,7 @@ def refuse_impossible(families: Sequence[str], extractor: FeatureExtractor) -> N
 
 def frechet(sets: Sets) -> dict[str, Any]:
     """``fd_<extractor>`` or ``fid``; what rounding put below 0 is told as 0, and as ``raw``; ``sd`` is its error."""
-    own = moments(sets.generated)
+    own = moments(sets.generated) if sets.own is None else sets.own
     value = frechet_distance(own, sets.reference.moments)
     error = _frechet_error(sets, own) if sets.errors else {}
     return {sets.title("fd"): sets.number(max(0.0, value), {"name": "frechet", "ddof": 1}, raw=value, **error)}
@@ -81,9 +92,10 @@ def frechet(sets: Sets) -> dict[str, Any]:
 
 def _frechet_error(sets: Sets, own: Moments) -> dict[str, Any]:
     """``sd``, and what it comes from."""
-    sd = frechet_sd(sets.generated, own, sets.reference.moments)
+    sd, some = frechet_sd(sets.generated, own, sets.reference.moments), len(sets.generated)
     if sd is not None:
-        return {"sd": sd, "sd_by": "first order"}
+        return {"sd": sd, "sd_by": "first order" if some == own.n else f"first order, by {some} of {own.n}"}
+    assert some == own.n  # a bootstrap is of all samples, and of so many that only some are held it is not asked
     return {"sd": bootstrap_sd(sets.generated, sets.reference.moments), "sd_by": "bootstrap of 200"}
 
 

@@ -21,15 +21,17 @@ _DRAWS = 200  # of the bootstrap
 
 
 def frechet_sd(generated: Float[Tensor, "m d"], own: Moments, reference: Moments) -> float | None:
-    """Standard deviation of the distance over sets of ``m`` samples, with the reference fixed; not its bias.
+    """Standard deviation of the distance over sets of ``own.n`` samples, with the reference fixed; not its bias.
 
-    ``own`` are the moments of ``generated``.
+    ``own`` are the moments of ``generated``, or of more samples of which those are some: what one contributes is
+    known from thousands of them.
 
     None where there are no more samples than directions in the reference, for then the distance is no smooth function
     of them. A direction in which the samples do not differ adds nothing.
     """
     factor = _factor(reference.covariance)
-    if len(generated) <= factor.shape[1]:
+    n = own.n or len(generated)
+    if n <= factor.shape[1]:
         return None
     # d tr (F' S F)^(1/2) = tr(T dS) / 2, where F F' is the reference's covariance and T = B B' for this B
     roots, vectors = _roots(factor.T @ own.covariance @ factor)
@@ -38,7 +40,7 @@ def frechet_sd(generated: Float[Tensor, "m d"], own: Moments, reference: Moments
     quadratic = torch.eye(len(own.mean), dtype=torch.float64) - transport
     linear = 2 * (own.mean - reference.mean)
     parts = [_contributions(rows.double() - own.mean, linear, quadratic) for rows in generated.split(_ROWS)]
-    return float(torch.cat(parts).std() / len(generated) ** 0.5)
+    return float(torch.cat(parts).std() / n**0.5)
 
 
 def bootstrap_sd(generated: Float[Tensor, "m d"], reference: Moments, *, draws: int = _DRAWS) -> float:
@@ -77,5 +79,5 @@ def _factor(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d r"]:
 def _roots(symmetric: Float[Tensor, "d d"]) -> tuple[Float[Tensor, " r"], Float[Tensor, "d r"]]:
     """Roots of the eigenvalues that are there, and their vectors."""
     eigenvalues, vectors = torch.linalg.eigh(symmetric)
-    there = eigenvalues > _NONE * eigenvalues[-1]
+    there = eigenvalues > _NONE * eigenvalues[-1:]  # of which there may be none
     return eigenvalues[there].sqrt(), vectors[:, there]

@@ -45,11 +45,15 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
         np.savez(file, **arrays)
 
 
-def read_statistics(path: Path) -> Statistics:
-    """Raises ValueError in one line for what is no such file, or no mean and covariance of anything."""
+def read_statistics(path: Path, *, features: bool = True) -> Statistics:
+    """With the features that are there, unless these are not wanted.
+
+    Raises ValueError in one line for what is no such file, or no mean and covariance of anything.
+    """
+    wanted = ("mu", "sigma", "n", "protocol", *(("features",) if features else ()))
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("mu", "sigma", "n", "protocol", "features") if name in file.files}
+            arrays = {name: file[name] for name in wanted if name in file.files}
             protocol = json.loads(arrays["protocol"].tobytes()) if "protocol" in arrays else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"reference={path}: is no .npz of numbers ({' '.join(str(error).split())[:100]})") from error
@@ -58,8 +62,8 @@ def read_statistics(path: Path) -> Statistics:
     mean, covariance = (torch.from_numpy(arrays[name].astype(np.float64)) for name in ("mu", "sigma"))
     if fault := _fault(mean, covariance):
         raise ValueError(f"reference={path}: {fault}")
-    features = torch.from_numpy(arrays["features"]) if "features" in arrays else None
-    return Statistics(Moments(int(arrays.get("n", 0)) or None, mean, covariance), protocol, features)
+    rows = torch.from_numpy(arrays["features"]) if "features" in arrays else None
+    return Statistics(Moments(int(arrays.get("n", 0)) or None, mean, covariance), protocol, rows)
 
 
 def _fault(mean: Tensor, covariance: Tensor) -> str | None:
