@@ -97,6 +97,6 @@ def test_a_process_that_dies_ends_the_other_which_says_so(tmp_path, dies):
     os.kill(process.pid if dies == "first" else other, signal.SIGKILL)
     _, errors = process.communicate(timeout=60)  # ends when both have
     died = "the first process has died" if dies == "first" else "process 1 has ended by SIGKILL"
-    assert f"{died}, so the training has ended; go on with resume={run.path}" in errors
+    assert f"{died}, so the training has ended; go on with: python train.py resume={run.path}" in errors
     assert "Traceback" not in errors
     assert process.returncode == (-signal.SIGKILL if dies == "first" else 1)

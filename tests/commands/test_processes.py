@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lightning.pytorch import Trainer
@@ -35,13 +37,34 @@ def test_inside_the_command_line_is_that_of_the_run_and_afterwards_as_before(mon
 def test_a_process_whose_first_died_while_it_was_loading_notices(monkeypatch):
     ended, told = threading.Event(), []
     trainer = quiet_trainer()
-    monkeypatch.setattr(processes, "_LOOK", 0.01)
     monkeypatch.setattr(processes, "_end", lambda *why: (told.append(why[0]), ended.set()))
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("DARKROOM_FIRST_PROCESS", str(os.getpid()))  # is not what started this one
     with together(trainer, Run(Path("x"))):
         assert ended.wait(10)
     assert told[0] == "the first process has died"
+
+
+def test_a_process_that_dies_is_told_long_before_lightning_looks(monkeypatch, capfd):
+    codes, ended = [], threading.Event()
+
+    def leave(code):
+        codes.append(code)
+        ended.set()
+        raise SystemExit  # of the thread alone
+
+    monkeypatch.setattr(processes.os, "_exit", leave)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    other = subprocess.Popen(["sleep", "60"])
+    trainer = quiet_trainer()
+    trainer.strategy._launcher = SimpleNamespace(procs=[other])  # as Lightning's holds what it has started
+    with together(trainer, Run(Path("/my runs/x"))):
+        assert not ended.wait(0.1)
+        other.kill()
+        assert ended.wait(0.5)
+    assert codes == [1]
+    line = "process 1 has ended by SIGKILL, so the training has ended; go on with: python train.py 'resume=/my runs/x'"
+    assert line in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("at_once", "code", "waits"), [(False, 0, []), (True, 143, [processes._FAREWELL])])

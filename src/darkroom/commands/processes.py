@@ -1,6 +1,7 @@
 """The other processes of a training: they join its run instead of beginning runs of their own, and end with it."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from darkroom.commands.console import console
 from darkroom.commands.faults import MISTAKE
 from darkroom.runs.folder import Run
 
-_LOOK = 1.0  # seconds between two looks at the other processes; Lightning's own are 5 apart
+# Seconds between two looks at the other processes. Lightning looks every 5 s, and where it is the first to find a dead
+# one it kills this process, which then says nothing: so ours are far closer; each takes some microseconds.
+_LOOK = 0.02
 _ECHO = 6.0  # seconds in which a process ends whose end another has felt; longer than faults.py has patience
 
 _FAREWELL = 45.0  # seconds in which the first process ends one that stops at once, where it stops as well
@@ -120,5 +123,6 @@ def _end(why: str, code: int, run: Run, trainer: Trainer) -> NoReturn:
     for process in _started(trainer):
         process.kill()
     console.show_cursor()
-    os.write(2, f"\n{why}, so the training has ended; go on with resume={run.path}\n".encode())
+    command = shlex.join(["python", "train.py", f"resume={run.path}"])
+    os.write(2, f"\n{why}, so the training has ended; go on with: {command}\n".encode())
     os._exit(code)
