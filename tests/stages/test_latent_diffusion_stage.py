@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tiny import DIFFUSION, checkpoint, differences, rows, train
 
 from darkroom.autoencoding.first_stage import Identity
+from darkroom.build import build
+from darkroom.contracts import Prompts
 from darkroom.keys import keys
 from darkroom.runs.folder import Run
 from darkroom.stages.compilation import compile_regions
@@ -134,3 +137,21 @@ def test_samples_and_validations_leave_their_traces(whole):
     assert [row[0] for row in rows(whole, "val/loss")] == ["4", "8"]
     pictures = sorted(path.name for path in whole.samples.glob("*.png"))
     assert pictures == ["first_batch-00000000.png", "samples-00000004.png", "samples-00000008.png"]
+
+
+def test_a_caption_of_10000_characters_is_trained_on_as_far_as_the_tower_reads(tmp_path):
+    read = " ".join(["red"] * 75)  # 77 tokens with start and end
+    long = f"{read} {'blue ' * 2000}"
+    assert len(long) > 10_000
+    (folder := tmp_path / "pictures").mkdir()
+    for number in range(6):
+        Image.new("RGB", (32, 32), (40 * number,) * 3).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(long if number < 5 else "a cat")
+    run = train(tmp_path / "run", DIFFUSION, "data=image_folder", f"data.root={folder}", "max_steps=2")
+    ((_, loss),) = rows(run, "train/loss")
+    assert math.isfinite(float(loss))
+    tower = build(run.config.conditioner)
+    assert tower.truncated([long, read, "a cat"]) == [long]
+    vectors = tower(Prompts(caption=(long, read, long[-300:]))).vector
+    assert torch.equal(vectors[0], vectors[1])
+    assert not torch.equal(vectors[0], vectors[2])
