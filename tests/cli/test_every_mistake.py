@@ -223,6 +223,13 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("train", [*A, "run_id=a:b"], ["run_id=a:b", "Weights & Biases", "logger=csv"]),
     ("train", [*A, "logger.wandb.project=a/b"], ["logger.wandb.project=a/b", "Weights & Biases"]),
     ("train", ["experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
+    ("train", ["-m", "experiment=latin,lean"], ["conf/experiment/latin.yaml", "UTF-8"]),
+    # flags that only show
+    ("train", ["--cfg", "job", "experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
+    ("train", ["--info", "defaults", "experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
+    ("train", ["--cfg", "job", "experiment=shapes_autoencodr"], ["shapes_autoencodr", "shapes_autoencoder?"]),
+    ("train", ["--cfg", "job", *A, "batch_sise=3"], ["batch_sise"]),
+    ("train", ["--cfg", "job", *A, "optimizer=null"], ["optimizer=null", "adam, adamw"]),
 ]  # fmt: skip
 
 # What data, weights or Lightning tell, when torch is there; every run is tiny, in case it should begin after all.

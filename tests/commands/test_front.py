@@ -130,6 +130,8 @@ def test_processes_that_torchrun_starts_must_name_the_run_that_they_share(conf, 
 def test_flags_that_show_start_nothing(conf, tmp_path, capsys):
     assert run(conf, "experiment=small", "--cfg", "job") == 0
     assert "max_steps: 10" in capsys.readouterr().out
+    assert run(conf, "--shell-completion", "install=bash") == 0
+    assert "COMP_LINE" in capsys.readouterr().out
     assert not SEEN
     assert not list(tmp_path.iterdir())
 

@@ -12,7 +12,7 @@ import hydra
 from omegaconf import DictConfig
 
 from darkroom.commands.checking.argv import Arguments, name, quoted, read
-from darkroom.commands.checking.check import faults, idle_faults, resumes
+from darkroom.commands.checking.check import composing_faults, faults, idle_faults, resumes
 from darkroom.commands.checking.compose import ERRORS, Space, words
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, run_space
 from darkroom.commands.faults import MISTAKE, report
@@ -31,13 +31,15 @@ def enter(
 
     ``wants``: keys of which one must be given; without it the usage is printed, unless what is given is faulty.
     ``task`` imports torch itself, and is a function of a module, so that a launcher can send it elsewhere. Flags that
-    only print (``--cfg job``) need no check.
+    only print (``--cfg job``) need no check but that there is a config.
     """
     try:
         arguments = read(argv)
         if arguments.helps:
             print(help_text(command, conf))
             return 0
+        if arguments.composes and (found := composing_faults(command, arguments, conf)):  # Hydra tells in many lines
+            return report(found)
         if arguments.shows:
             return start(Space(conf, command), arguments.argv, task)
     except ValueError as error:

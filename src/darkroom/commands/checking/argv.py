@@ -49,6 +49,7 @@ class Arguments:
     multirun: bool
     helps: bool  # --help
     shows: bool  # only prints: --cfg, --hydra-help and their like
+    composes: bool  # prints what is composed: --cfg, --info
 
     @property
     def argv(self) -> list[str]:
@@ -86,7 +87,7 @@ def read(argv: Sequence[str]) -> Arguments:
     for override in given:
         argv = _without(argv, override)
     shows = any(getattr(args, flag) for flag in SHOWS)
-    return Arguments(tuple(argv), rewritten, args.multirun, args.help, shows)
+    return Arguments(tuple(argv), rewritten, args.multirun, args.help, shows, bool(args.cfg or args.info))
 
 
 def _without(argv: Sequence[str], token: str) -> list[str]:

@@ -72,6 +72,16 @@ def idle_faults(command: str, arguments: Arguments, conf: Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def composing_faults(command: str, arguments: Arguments, conf: Path) -> list[str]:
+    """Why there is no config to be shown; empty where there is one, whatever else its faults are."""
+    try:
+        composed(Space(conf, command), arguments.overrides)
+    except (ValueError, *ERRORS) as error:
+        wrong, _ = mended(arguments.overrides, Vocabulary.of(conf))
+        return wrong or [words(error)]
+    return []
+
+
 def _root(override: str) -> str:
     return name(override).partition(".")[0]
 
