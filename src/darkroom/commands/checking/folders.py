@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -11,6 +12,7 @@ from darkroom.commands.checking.spelling import meant
 
 # as darkroom.metrics.distances has them
 FAMILIES = ("fd", "kid", "precision_recall", "density_coverage", "inception_score", "cmmd")
+_TOWER = "darkroom.conditioning.pretrained_text.PretrainedText"
 
 
 def distance_faults(composition: Composition) -> Iterator[str]:
@@ -96,3 +98,14 @@ def weights_faults(composition: Composition) -> Iterator[str]:
         cached = OmegaConf.is_interpolation(node, name)
         remedy = f"put it there, or give {key}=FILE" if cached else "give one"
         yield f"{key}={path}: there is no such file; {remedy}{composition.comment(key)}"
+    yield from tower_faults(composition.config.get("conditioner"))
+
+
+def tower_faults(conditioner: Any) -> Iterator[str]:
+    """Weights of a text tower that are not where its node says; of tags, without dot and slash, open_clip knows."""
+    if not isinstance(conditioner, DictConfig):
+        return
+    for part in conditioner.get("conditioners") or [conditioner]:
+        path = part.get("pretrained") if part.get("_target_") == _TOWER else None
+        if isinstance(path, str) and {".", "/"} & set(path) and not (exists(path) and Path(path).is_file()):
+            yield f"conditioner.pretrained={path}: there is no such file; put it there, or give one of open_clip's tags"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.folders import tower_faults
 from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.modules import NotThere, locate
 from darkroom.commands.checking.spelling import nearest
@@ -78,6 +79,7 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
     found = [*_of_data(command, asked, config), *_of_checkpoint(asked, Path(path), stage)]
     if stage == "latent_diffusion":
         found += [*_of_sampling(asked, config, composition), *_of_average(asked, Path(path))]
+        found += tower_faults(config.get("conditioner"))
     else:
         found += _of_drawing(asked)
     if command == "sample":
