@@ -48,7 +48,8 @@ def test_the_judge_and_the_cost_are_logged_beside_it(run):
 
 def test_what_it_logs_is_what_it_says_may_be_watched(run):
     distribution = build(run.config.callback.distribution)
-    logged = {name for name in run.metrics.read_text().splitlines()[0].split(",") if name.startswith("val/")}
+    header = run.metrics.read_text().splitlines()[0].split(",")
+    logged = {name for name in header if name.startswith(("val/", "speed/"))}
     assert set(distribution.metric_names) == logged - {"val/loss"} | {"val/agreement_pixels"}  # of data without a judge
 
 
@@ -155,7 +156,8 @@ def test_what_may_be_watched_is_what_the_families_tell():
     chosen = {"metrics": ["fd", "kid", "precision_recall"], "n": 4, "n_reference": 4, "kid_size": 2}
     own = Distribution(extractor=extractor, batch_size=2, cache="x", **chosen)
     families = ["fd_pixels", "kid_pixels", "kid_full_pixels", "precision", "recall"]
-    assert own.metric_names == tuple(f"val/{name}" for name in ["prompt_accuracy", "agreement_pixels", *families])
+    measured = [f"val/{name}" for name in ["prompt_accuracy", "agreement_pixels", *families]]
+    assert own.metric_names == (*measured, "speed/distribution_share")
 
 
 def test_features_are_the_normalised_means_by_place():

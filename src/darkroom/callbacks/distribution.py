@@ -98,7 +98,7 @@ class Distribution(Callback):
                 names += _PARTS.get(family, [title(each, self._extractor) for each in titled])
         if self._clip_score is not None:
             names.append(self._clip_score.name)
-        return tuple(f"val/{name}" for name in names)
+        return (*(f"val/{name}" for name in names), "speed/distribution_share")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()
