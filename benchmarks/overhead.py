@@ -159,7 +159,7 @@ def main() -> None:
             )
             whole = framework(config)
             stage, batches = prepared(run, folder / "latents", options.steps)
-            loop = bare(stage, batches, config.trainer.precision)
+            loop = bare(stage, batches, run.config.trainer.precision)
             waits.append(data_wait(run))
             ratios.append([a / b - 1 for a, b in zip(whole, loop, strict=True)])
             steps = options.steps - WARM

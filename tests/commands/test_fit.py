@@ -4,7 +4,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from darkroom.commands.fit import accelerator, close, overfitted
+from darkroom.commands import fit
+from darkroom.commands.fit import accelerator, close, overfitted, settled
 from darkroom.runs.folder import Run
 
 
@@ -20,6 +21,23 @@ def test_auto_is_a_gpu_of_nvidia_or_the_cpu(monkeypatch, asked, gpu, told):
 @pytest.mark.parametrize(("given", "told"), [({"overfit_batches": 2}, 6), ({"overfit_batches": 0.5}, 0.5), ({}, 0.0)])
 def test_batches_to_overfit_are_global_ones_and_a_share_stays_one(given, told):
     assert overfitted(OmegaConf.create({"accumulate_grad_batches": 3, **given})) == told
+
+
+@pytest.mark.parametrize(
+    ("units", "given", "told", "warned"),
+    [
+        (True, None, "bf16-mixed", False),
+        (False, None, "32-true", False),
+        (True, "32-true", "32-true", False),
+        (False, "bf16-mixed", "bf16-mixed", True),  # a run that was begun on another machine
+    ],
+)
+def test_precision_is_what_the_machine_has_units_for(monkeypatch, capsys, units, given, told, warned):
+    monkeypatch.setattr(fit, "multiplies_bf16", lambda _: units)
+    config = OmegaConf.create({"trainer": {"accelerator": "cpu", "precision": given}})
+    assert settled(config).trainer.precision == told
+    assert config.trainer.precision == given  # a sweep's next job may run elsewhere
+    assert ("trainer.precision=bf16-mixed: there are no units" in capsys.readouterr().out) == warned
 
 
 def test_the_closing_line_names_the_folder_whatever_its_name_holds(tmp_path, capsys):

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,6 +29,13 @@ def test_the_rate_is_measured_once_and_then_remembered(tmp_path, monkeypatch):
 )
 def test_products_run_in_the_type_of_the_precision(precision, dtype):
     assert machine.compute_dtype(precision) is dtype
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the system tells of its processor elsewhere")
+def test_bf16_units_are_those_that_the_system_tells_of():
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    known = {"amx_bf16", "avx512_bf16", "bf16"} & set(flags[1].split() if flags else ())
+    assert machine.multiplies_bf16(torch.device("cpu")) == bool(known)
 
 
 def test_peak_memory_covers_what_was_allocated():

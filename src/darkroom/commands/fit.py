@@ -32,6 +32,7 @@ from darkroom.files import sweep
 from darkroom.keys import module_seed
 from darkroom.runs.checkpoint import AtomicCheckpointIO
 from darkroom.runs.folder import Run
+from darkroom.runs.machine import multiplies_bf16
 from darkroom.runs.memory import keep_freed_memory
 from darkroom.runs.wandb_run import WandbRun, how_to_look
 from darkroom.stages.base import Stage
@@ -46,6 +47,7 @@ def fit(config: DictConfig) -> None:
     keep_freed_memory()
     quieten()
     run = Run(Path(HydraConfig.get().runtime.output_dir))
+    config = settled(config)
     source = build(config.data)
     interruption = Interruption()
     trainer: Trainer = build(
@@ -97,6 +99,22 @@ def accelerator(trainer: DictConfig) -> str:
     if trainer.accelerator != "auto":
         return trainer.accelerator
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def settled(config: DictConfig) -> DictConfig:
+    """The config with what the machine decides filled in, so that the run goes on with it on another."""
+    config = config.copy()
+    units = multiplies_bf16(torch.device("cuda" if accelerator(config.trainer) in ("cuda", "gpu") else "cpu"))
+    if config.trainer.precision is None:
+        config.trainer.precision = "bf16-mixed" if units else "32-true"
+    elif str(config.trainer.precision).startswith("bf16") and not units:
+        console.print(
+            f"warning: trainer.precision={config.trainer.precision}: there are no units for bf16 here, and products are "
+            "emulated, many times slower than those of trainer.precision=32-true",
+            style="yellow",
+            soft_wrap=True,
+        )
+    return config
 
 
 def validation_interval(trainer: DictConfig) -> int:

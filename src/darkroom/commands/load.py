@@ -13,6 +13,7 @@ from darkroom.generation.generator import Generator
 from darkroom.networks.state import differences
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
+from darkroom.runs.machine import multiplies_bf16
 from darkroom.runs.posthoc import posthoc_average
 from darkroom.runs.weights import trained_weights
 
@@ -67,7 +68,7 @@ def load_generator(
         plan=plan,
         guidance=build(node) if node else None,
         resolution=config.resolution,
-        bf16=str(config.trainer.precision).startswith("bf16"),
+        bf16=str(config.trainer.precision).startswith("bf16") and multiplies_bf16(device()),
     )
 
 
