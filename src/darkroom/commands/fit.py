@@ -109,8 +109,8 @@ def settled(config: DictConfig) -> DictConfig:
         config.trainer.precision = "bf16-mixed" if units else "32-true"
     elif str(config.trainer.precision).startswith("bf16") and not units:
         console.print(
-            f"warning: trainer.precision={config.trainer.precision}: there are no units for bf16 here, and products are "
-            "emulated, many times slower than those of trainer.precision=32-true",
+            f"warning: trainer.precision={config.trainer.precision}: there are no units for bf16 here, and products "
+            "are emulated, many times slower than those of trainer.precision=32-true",
             style="yellow",
             soft_wrap=True,
         )
