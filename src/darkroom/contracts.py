@@ -277,7 +277,7 @@ class Verdicts(NamedTuple):
 
 
 @runtime_checkable
-class Judged(Protocol):
+class Judged(PictureSource, Protocol):
     """A picture source whose pictures can be read exactly, so that samples can be held against their prompts."""
 
     attributes: tuple[str, ...]  # the columns of Verdicts.right

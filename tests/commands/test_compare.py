@@ -48,15 +48,24 @@ def test_numbers_of_different_protocols_are_refused_and_the_fields_named(tmp_pat
     assert "kid_x" in said.out and "fd_x" not in said.out
 
 
-def test_runs_are_compared_for_what_differs_in_them(tmp_path):
+def test_runs_are_compared_for_what_differs_in_them(tmp_path, capsys):
     runs = [
-        {"metrics": {"val_psnr": psnr}, "protocol": {"data": data, "n": 500, "run": run, "num_steps": steps}}
+        {"metrics": {"val_psnr": measured(psnr, {"data": data}, sd=0.3)}, "made": {"run": run, "num_steps": steps}}
         for psnr, data, run, steps in ((30.0, "x", "one", 20), (31.0, "x", "two", 50), (32.0, "y", "two", 50))
     ]
     paths = [written(tmp_path, f"{i}.json", **run) for i, run in enumerate(runs)]
     assert compare(paths[0], paths[1]) == 0
+    said = capsys.readouterr().out
+    assert "made differently: num_steps: 20 and 50" in said
+    assert "0.42" in said  # of the difference
     assert compare(paths[0], paths[2]) == 2
+    assert "val_psnr: not to be compared, data: x and y" in capsys.readouterr().err
     assert numbers(tmp_path / "0.json")["val_psnr"].value == 30.0
+
+
+def test_the_difference_of_two_shares_has_an_error_by_their_intervals(tmp_path):
+    path = written(tmp_path, "a.json", share=measured(0.5, {}, interval=[0.402, 0.598]))
+    assert numbers(Path(path))["share"].sd == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"metrics": 3}'])

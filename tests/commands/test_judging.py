@@ -35,12 +35,15 @@ def test_what_training_never_showed_is_reported_by_its_kind(known, other, tmp_pa
     generator = Knowing({text: picture for text, picture in real.items() if source.kept_out(text) in (None, known)})
 
     config = OmegaConf.create({"n": N, "seed": 0, "batch_size": 16})
-    metrics = judged_samples(source, generator, config, tmp_path / "sheet.png")
-
+    found = judged_samples(source, generator, config, tmp_path / "sheet.png")
     kinds = [source.kept_out(text) for text in source.prompts("held_out", N)]
-    assert metrics["prompt_accuracy"] == 1
-    assert metrics["prompt_accuracy_held_out"] == kinds.count(known) / N
-    assert metrics[f"prompt_accuracy_held_out_new_{known}"] == 1
-    assert metrics[f"prompt_accuracy_held_out_new_{other}"] == 0
-    assert 0 < metrics[f"prompt_accuracy_held_out_new_{other}_high"] < 0.5
-    assert not [name for name in metrics if name.startswith("prompt_accuracy_new")]
+    kinds = [source.kept_out(text) for text in source.prompts("held_out", N)]
+    values = {name: number["value"] for name, number in found.items()}
+    assert values["prompt_accuracy"] == 1
+    assert values["prompt_accuracy_held_out"] == kinds.count(known) / N
+    assert values[f"prompt_accuracy_held_out_new_{known}"] == 1
+    assert values[f"prompt_accuracy_held_out_new_{other}"] == 0
+    assert 0 < found[f"prompt_accuracy_held_out_new_{other}"]["interval"][1] < 0.5
+    assert not [name for name in found if name.startswith("prompt_accuracy_new")]
+    assert found["prompt_accuracy_colour"]["protocol"]["metric"] == {"name": "agreement_colour", "of": "seen"}
+    assert len({number["protocol_id"] for number in found.values()}) == len(found)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -22,6 +23,7 @@ from darkroom.generation.generator import Generator
 from darkroom.generation.sample_set import SampleSet
 from darkroom.keys import keys
 from darkroom.metrics.clip_score import ClipScore
+from darkroom.metrics.paired import bicubic_roundtrip, ssim
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile
 from darkroom.runs.wandb_run import WandbRun, offline_pieces
@@ -49,15 +51,31 @@ def test_an_autoencoder_is_measured_beside_bicubic_and_under_the_judge(tmp_path,
     result = measured(run)
     assert json.loads((run.path / "evaluation.json").read_text()) == result
     metrics = result["metrics"]
-    assert set(metrics) == {
-        "val_psnr", "val_ssim", "val_bicubic_psnr", "val_bicubic_ssim",
-        "prompt_accuracy_real", "prompt_accuracy_reconstructed",
-    }  # fmt: skip
-    assert metrics["val_psnr"] < metrics["val_bicubic_psnr"]  # it was never trained
-    assert result["protocol"]["validation_pictures"] == 6
+    paired = {f"val_{by}{name}" for by in ("", "bicubic_") for name in ("psnr", "psnr_pooled", "ssim")}
+    judged = {f"prompt_accuracy_{name}" for name in ("real", "reconstructed")}
+    assert set(metrics) == paired | judged
+    assert all({"value", "protocol", "protocol_id"} <= number.keys() for number in metrics.values())
+    assert metrics["val_psnr"]["value"] < metrics["val_bicubic_psnr"]["value"]  # it was never trained
+    assert metrics["val_psnr"]["protocol"]["reference"]["pictures"] == result["made"]["validation_pictures"] == 6
     said = capsys.readouterr().out
     assert f"written to {run.path / 'evaluation.json'}\n" in said
     assert "val_bicubic_psnr" in said
+
+
+def test_the_numbers_of_each_picture_are_kept_by_its_index(tmp_path):
+    run = autoencoder_run(tmp_path / "run")
+    metrics = measured(run)["metrics"]
+    with np.load(run.path / "evaluation_pictures.npz") as file:
+        kept = {name: file[name] for name in file.files}
+    assert kept.pop("index").tolist() == list(range(6))
+    assert set(kept) == {"val_psnr", "val_ssim", "val_bicubic_psnr", "val_bicubic_ssim"}
+    picture = load_source(run.config).split("validation").oriented([4], mirrored=False)
+    assert kept["val_bicubic_ssim"][4] == pytest.approx(ssim(picture, bicubic_roundtrip(picture, 8)).item())
+    for name, values in kept.items():
+        assert metrics[name]["value"] == pytest.approx(values.mean())
+        assert metrics[name]["sd"] == pytest.approx(values.std(ddof=1) / 6**0.5)
+    pooled = -10 * np.log10(np.mean(10 ** (-kept["val_psnr"] / 10)))
+    assert metrics["val_psnr_pooled"]["value"] == pytest.approx(pooled)
 
 
 def test_samples_are_judged_where_the_data_can_and_the_run_reads_text(tmp_path):
@@ -66,8 +84,9 @@ def test_samples_are_judged_where_the_data_can_and_the_run_reads_text(tmp_path):
     metrics = result["metrics"]
     assert {"val_loss", "prompt_accuracy", "prompt_accuracy_held_out", "samples_per_second"} <= set(metrics)
     assert not {"val_psnr", "val_ssim"} & set(metrics)  # there is no autoencoder to measure
-    assert 0 <= metrics["prompt_accuracy_low"] <= metrics["prompt_accuracy"] <= metrics["prompt_accuracy_high"] <= 1
-    assert result["protocol"]["num_steps"] == 3
+    low, high = metrics["prompt_accuracy"]["interval"]
+    assert 0 <= low <= metrics["prompt_accuracy"]["value"] <= high <= 1
+    assert result["made"]["num_steps"] == 3
     assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["e.json", "e.png"]
     assert not (run.path / "evaluation.json").exists()
 
@@ -81,27 +100,27 @@ def test_a_run_that_reads_no_text_is_not_held_against_prompts(tmp_path):
 def test_data_without_a_judge_leaves_the_losses(tmp_path, folder):
     data = ["data=image_folder", f"data.root={folder}"]
     run = diffusion_run(tmp_path / "run", data=data, captions=None, classes=("cat", "dog"))
-    assert set(measured(run)["metrics"]) == {"val_loss"}
+    assert not [name for name in measured(run)["metrics"] if name.startswith(("val_psnr", "prompt_accuracy"))]
 
 
 def test_without_a_judge_the_nearest_training_picture_says_whether_a_class_was_drawn(tmp_path, folder):
     data = ["data=image_folder", f"data.root={folder}"]
     run = diffusion_run(tmp_path / "run", data=data, captions=None, classes=("cat", "dog"))
     chosen = ["n_reference=8", "metrics=[fd]", f"cache={tmp_path / 'features'}"]
-    found = measured(run, *chosen)["distances"]["agreement_pixels"]
+    found = measured(run, *chosen)["metrics"]["agreement_pixels"]
     assert (found["judged"], found["protocol"]["m"], found["protocol"]["n"]) == (5, 5, 8)
     assert found["value"] * 5 in range(6)
     assert found["interval"][0] <= found["value"] <= found["interval"][1]
     assert 0 <= found["real"] <= 1
     deaf = diffusion_run(tmp_path / "deaf", data=data, captions=None)
-    assert set(measured(deaf, *chosen)["distances"]) == {"fd_pixels"}
+    assert set(measured(deaf, *chosen)["metrics"]) == {"fd_pixels", "val_loss"}
 
 
 def test_samples_and_real_pictures_are_held_against_captions_by_a_clip(tmp_path):
     _, _, weights = tiny_clip(tmp_path)
     chosen = ["clip_score=vit_b_32", f"clip_score.model={NAME}", "clip_score.tag=null", f"clip_score.weights={weights}"]
     run = diffusion_run(tmp_path / "run")
-    found = measured(run, *chosen, "n_reference=7", f"cache={tmp_path / 'features'}")["distances"]
+    found = measured(run, *chosen, "n_reference=7", f"cache={tmp_path / 'features'}")["metrics"]
     assert {"fd_pixels", "clip_score_vit_b_32"} <= set(found)
     score = found["clip_score_vit_b_32"]
     prompts = SampleSet(5, 7).prompts(load_source(run.config).split("train"))
@@ -121,7 +140,7 @@ def test_samples_and_real_pictures_are_held_against_captions_by_a_clip(tmp_path)
 def test_samples_are_looked_for_among_the_training_pictures(tmp_path, capsys):
     run = diffusion_run(tmp_path / "run", "data.validation_size=20")
     chosen = ["memorisation=true", "n_reference=7", f"cache={tmp_path / 'features'}"]
-    found = measured(run, *chosen)["distances"]
+    found = measured(run, *chosen)["metrics"]
     share = found["memorisation_share"]
     protocol = share["protocol"]
     assert (protocol["m"], protocol["n"], protocol["k"]) == (5, 7, 20)
@@ -142,7 +161,7 @@ def test_a_generator_that_answers_training_pictures_is_seen(tmp_path, monkeypatc
 
     monkeypatch.setattr(Generator, "pictures", lambda _, prompts, keys, *__: training[: len(keys)])  # noqa: ARG005
     chosen = ["memorisation=true", f"cache={tmp_path / 'features'}"]
-    found = measure(asked("evaluate", f"run={run.path}", "n=30", "batch_size=30", *chosen))["distances"]
+    found = measure(asked("evaluate", f"run={run.path}", "n=30", "batch_size=30", *chosen))["metrics"]
     assert found["memorisation_share"]["value"] == 1
     assert found["memorisation_ratio"]["value"] == 0
     assert "30 of 30 generated pictures are nearer" in " ".join(capsys.readouterr().out.split())
@@ -160,7 +179,8 @@ def test_the_weights_and_biases_run_is_told(tmp_path, monkeypatch):
     metrics.log_metrics({"val/loss": 1.0}, step=0)
     metrics.save()
     again = measured(run, f"cache={tmp_path / 'features'}", "n_reference=7")
-    assert again["metrics"]["val_loss"] == result["metrics"]["val_loss"]
+    loss = again["metrics"]["val_loss"]["value"]
+    assert loss == result["metrics"]["val_loss"]["value"]
     _, piece = offline_pieces(run.path)
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(piece)]
     records = [json.loads(line) for line in subprocess.run(command, capture_output=True, text=True).stdout.splitlines()]
@@ -168,7 +188,7 @@ def test_the_weights_and_biases_run_is_told(tmp_path, monkeypatch):
     assert "evaluation/val_loss" in told
     assert '"val/loss"' in told  # of the training, for a piece that is uploaded by itself
     assert "evaluation/fd_pixels" in told
-    assert str(again["metrics"]["val_loss"])[:8] in told
+    assert str(loss)[:8] in told
 
 
 def test_what_is_of_samples_or_of_snapshots_is_refused_by_runs_that_have_none(tmp_path):
@@ -193,7 +213,7 @@ def test_what_is_of_samples_or_of_snapshots_is_refused_by_runs_that_have_none(tm
 def test_the_loss_is_a_mean_over_pictures_whatever_the_batch(tmp_path):
     run = diffusion_run(tmp_path / "run", captions=None)
     ones = [measure(asked("evaluate", f"run={run.path}", "n=1", f"batch_size={size}")) for size in (1, 4)]
-    first, second = (each["metrics"]["val_loss"] for each in ones)
+    first, second = (each["metrics"]["val_loss"]["value"] for each in ones)
     assert first == pytest.approx(second, rel=1e-5)
 
 
@@ -215,13 +235,12 @@ def test_distances_stand_with_their_protocols_and_are_refused_beside_others(tmp_
     run = diffusion_run(tmp_path / "run")
     chosen = ["n_reference=7", "metrics=[fd,kid]", f"cache={tmp_path / 'features'}"]
     result = measured(run, *chosen)
-    found = result["distances"]
-    assert set(found) == {"fd_pixels", "kid_pixels", "kid_full_pixels"}  # by the run's own extractor
+    found = result["metrics"]
+    assert {"fd_pixels", "kid_pixels", "kid_full_pixels"} < set(found)  # by the run's own extractor
     protocol = found["fd_pixels"]["protocol"]
     assert (protocol["m"], protocol["n"], protocol["reference"]["split"]) == (5, 7, "train")
     assert found["kid_pixels"]["protocol"]["metric"]["subset_size"] == 5
-    assert found["fd_pixels"]["made"]["num_steps"] == result["protocol"]["num_steps"]
-    assert measured(run, *chosen)["distances"]["fd_pixels"]["value"] == found["fd_pixels"]["value"]
+    assert measured(run, *chosen)["metrics"]["fd_pixels"]["value"] == found["fd_pixels"]["value"]
     other = tmp_path / "other.json"
     measured(run, "n_reference=8", "metrics=[fd]", f"cache={tmp_path / 'features'}", f"out={other}")
     assert compare([str(run.path / "evaluation.json"), str(other)]) == 2
@@ -237,7 +256,6 @@ def test_reconstructions_have_a_distance_and_a_perceptual_one(tmp_path):
     save_file({f"lin{i}.model.1.weight": torch.ones(1, width, 1, 1) for i, width in enumerate(widths)}, linear)
     chosen = ["extractor=squeezenet1_1", "extractor.size=64", "perceptual=lpips_squeeze"]
     chosen += [f"extractor.weights={weights}", f"perceptual.weights={weights}", f"perceptual.linear={linear}"]
-    found = measured(autoencoder_run(tmp_path / "run"), *chosen)["distances"]
-    assert set(found) == {"rfd_squeezenet1_1", "lpips_squeeze"}
-    assert all(number["value"] > 0 for number in found.values())
+    found = measured(autoencoder_run(tmp_path / "run"), *chosen)["metrics"]
+    assert all(found[name]["value"] > 0 for name in ("rfd_squeezenet1_1", "lpips_squeeze"))
     assert found["lpips_squeeze"]["protocol"]["reference"]["paired"]

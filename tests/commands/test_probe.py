@@ -64,8 +64,8 @@ def test_runs_are_ranked_by_the_judge_where_no_network_is_given(autoencoders, he
     assert {each["run"] for each in runs} == {str(run.path) for run in autoencoders}
     assert runs[0]["score"]["value"] >= runs[1]["score"]["value"]
     for each in runs:
-        assert each["score"]["value"] == each["metrics"]["prompt_accuracy"] < each["score"]["high"]
-        assert each["metrics"]["val_psnr"] > 0
+        assert each["score"]["value"] == each["metrics"]["prompt_accuracy"]["value"] < each["score"]["high"]
+        assert each["metrics"]["val_psnr"]["value"] > 0
         assert 1 <= each["latent_space"]["effective_rank"] <= len(each["latent_space"]["eigenvalues"])
         assert (each["training"]["step"], each["training"]["val/loss"] > 0) == (3, True)
     assert json.loads((here[0] / "probe.json").read_text()) == probed
@@ -94,10 +94,10 @@ def test_a_network_ranks_by_its_distance_and_nothing_is_trained_twice(autoencode
     found = module.probe(config)
     assert len(calls) == before == 2
     assert found["by"] == "fd_pixels"
-    values = [each["distances"]["fd_pixels"]["value"] for each in found["runs"]]
+    values = [each["metrics"]["fd_pixels"]["value"] for each in found["runs"]]
     assert values == sorted(values)
-    assert {"fd_pixels", "rfd_pixels"} <= found["runs"][0]["distances"].keys()
-    protocols = [each["distances"]["fd_pixels"]["protocol_id"] for each in found["runs"]]
+    assert {"fd_pixels", "rfd_pixels"} <= found["runs"][0]["metrics"].keys()
+    protocols = [each["metrics"]["fd_pixels"]["protocol_id"] for each in found["runs"]]
     assert protocols[0] == protocols[1]
 
 
@@ -128,9 +128,10 @@ def test_every_denoiser_has_as_many_tokens(resolution, factors, tokens, side):
 
 
 def test_a_score_knows_how_sure_it_is():
-    assert module.score("fd_x", {}, {"fd_x": {"value": 5.0, "sd": 1.0}}) == pytest.approx((5.0, 3.04, 6.96))
+    assert module.score("fd_x", {"fd_x": {"value": 5.0, "sd": 1.0}}) == pytest.approx((5.0, 3.04, 6.96))
+    assert module.score("share", {"share": {"value": 0.5, "interval": [0.4, 0.6]}}) == (0.5, 0.4, 0.6)
     with pytest.raises(ValueError, match="read no text"):
-        module.score("prompt_accuracy", {"val_psnr": 20.0}, {})
+        module.score("prompt_accuracy", {"val_psnr": {"value": 20.0}})
 
 
 def test_scores_are_told_apart_only_where_their_intervals_are():

@@ -2,7 +2,8 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from darkroom.metrics.agreement import JudgeAgreement, wilson
+from darkroom.contracts import Verdicts
+from darkroom.metrics.agreement import agreement, wilson
 
 
 def test_wilson_has_the_reference_value():
@@ -16,32 +17,13 @@ def test_wilson_is_scipys(right, n):
 
 
 def test_shares_are_over_all_pictures_and_an_invalid_one_is_wrong_in_everything():
-    metric = JudgeAgreement(["colour", "shape"])
-    metric.update(torch.tensor([[True, True], [True, False], [False, False]]), torch.tensor([True, True, True]))
-    metric.update(torch.tensor([[True, True]]), torch.tensor([False]))
-    low, high = wilson(1, 4)
-    assert metric.compute() == pytest.approx(
-        {
-            "agreement": 0.25,
-            "agreement_low": low,
-            "agreement_high": high,
-            "agreement_colour": 0.5,
-            "agreement_shape": 0.25,
-            "invalid_rate": 0.25,
-            "judged": 4,
-        }
-    )
+    right = torch.tensor([[True, True], [True, False], [False, False], [True, True]])
+    found = agreement(Verdicts(right, torch.tensor([True, True, True, False])), ["colour", "shape"])
+    counts = {"agreement": 1, "agreement_colour": 2, "agreement_shape": 1, "agreement_invalid": 1}
+    assert found == {name: (count, 4) for name, count in counts.items()}
+    assert (found["agreement"].value, found["agreement"].interval) == (0.25, wilson(1, 4))
 
 
-@pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_no_picture_judged_is_an_error():
-    with pytest.raises(ValueError, match="no trials"):
-        JudgeAgreement(["colour"]).compute()
-
-
-def test_reset_starts_again():
-    metric = JudgeAgreement(["colour"])
-    metric.update(torch.tensor([[False]]), torch.tensor([True]))
-    metric.reset()
-    metric.update(torch.tensor([[True]]), torch.tensor([True]))
-    assert metric.compute()["agreement"] == 1
+    with pytest.raises(ValueError, match="no picture was judged"):
+        agreement(Verdicts(torch.zeros(0, 1, dtype=torch.bool), torch.zeros(0, dtype=torch.bool)), ["colour"])

@@ -1,3 +1,4 @@
+import math
 import os
 import time
 from pathlib import Path
@@ -11,7 +12,8 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.utilities import dim_zero_sum
 
 from darkroom.keys import keys
-from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip, psnr, ssim
+from darkroom.metrics.means import mean
+from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip, pooled_psnr, psnr, ssim
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,23 @@ def test_a_mean_is_over_pictures_and_not_over_batches(pairs, metric, expected):
     whole.update(picture[:3], reconstruction[:3])
     whole.update(picture[3:], reconstruction[3:])
     assert whole.compute().item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_pooled_psnr_is_that_of_the_mean_error_and_knows_its_own(pairs):
+    assert pooled_psnr(psnr(*pairs)).value == pytest.approx(24.5644, abs=5e-5)  # evaluation.md 5
+    picture, reconstruction = pairs
+    some = psnr(picture, torch.cat([picture[:1], reconstruction[1:]]))
+    assert pooled_psnr(some).value == pytest.approx(pooled_psnr(some[1:]).value + 10 * math.log10(4 / 3))
+    assert pooled_psnr(psnr(picture, picture)) == (math.inf, None)
+    values = 30 + 2 * keys(seed=0, purpose="test", places=range(400)).normal(dtype=torch.float64)
+    drawn = [values[keys(seed=1, purpose=str(i), places=range(400)).integers(400)] for i in range(400)]
+    spread = torch.tensor([pooled_psnr(each).value for each in drawn]).std().item()
+    assert pooled_psnr(values).sd == pytest.approx(spread, rel=0.15)
+
+
+def test_a_mean_knows_its_standard_error():
+    assert mean(torch.tensor([1.0, 2.0, 6.0])) == pytest.approx((3.0, (7 / 3) ** 0.5))
+    assert mean(torch.tensor([2.0])) == (2.0, None)
 
 
 def test_states_of_several_processes_add_up(pairs):

@@ -17,11 +17,11 @@ from darkroom.callbacks.cost import Cost
 from darkroom.callbacks.gathering import gathered
 from darkroom.callbacks.samples import Generates
 from darkroom.conditioning.words import heard
-from darkroom.contracts import FirstStage, Judged, PictureSource, Prompts
+from darkroom.contracts import FirstStage, Judged, PictureSource, Prompts, Verdicts
 from darkroom.generation.generator import NotFinite, select
 from darkroom.generation.reconstruct import reconstruct
 from darkroom.generation.sample_set import SampleSet, dealt
-from darkroom.metrics.agreement import JudgeAgreement
+from darkroom.metrics.agreement import agreement
 from darkroom.metrics.clip_score import ClipScore, told
 from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
@@ -144,8 +144,9 @@ class Distribution(Callback):
                 told(gathered(trainer, index, scores[:, None], self._set.n).flatten()).mean().item()
             )
         if isinstance(source, Judged):
-            verdicts = gathered(trainer, index, _verdicts(source, pictures, asked), self._set.n)
-            values["prompt_accuracy"] = _agreement(source, verdicts)
+            rows = gathered(trainer, index, _verdicts(source, pictures, asked), self._set.n)
+            verdicts = Verdicts(right=rows[:, :-1], valid=rows[:, -1])
+            values["prompt_accuracy"] = agreement(verdicts, source.attributes)["agreement"].value
         return values
 
     def _drawn(
@@ -242,9 +243,3 @@ def _verdicts(source: Judged, pictures: UInt8[Tensor, "k 3 H W"], captions: Sequ
     """Each attribute as asked, and last whether the picture could be read."""
     right, valid = source.judge(pictures, captions)
     return torch.cat([right, valid[:, None]], dim=1)
-
-
-def _agreement(source: Judged, verdicts: Bool[Tensor, "n a"]) -> float:
-    agreement = JudgeAgreement(source.attributes)
-    agreement.update(verdicts[:, :-1], verdicts[:, -1])
-    return agreement.compute()["agreement"]

@@ -11,8 +11,7 @@ from darkroom.commands.console import console
 from darkroom.commands.faults import report
 from darkroom.metrics.protocol import differences
 
-# of a run's evaluation: what decides a number; the rest is what is compared, or explains a difference
-_DECIDES = ("data", "validation_pictures", "n", "seed", "judge")
+_Z = 1.96  # half of a 95 % interval in standard deviations
 
 
 class Number(NamedTuple):
@@ -51,20 +50,16 @@ def numbers(path: Path) -> dict[str, Number]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if "metrics" in found:
-            record = {key: found["protocol"][key] for key in _DECIDES if key in found["protocol"]}
-            rest = {key: value for key, value in found["protocol"].items() if key not in record}
-            plain = {name: Number(float(value), record, None, rest) for name, value in found["metrics"].items()}
-            return plain | _with_protocols(found.get("distances", {}))
-        return _with_protocols(found)
+            return {name: _number(each, found["made"]) for name, each in found["metrics"].items()}
+        return {name: _number(each, each.get("made", {})) for name, each in found.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"compare: {path} is not what evaluate.py wrote ({type(error).__name__})") from error
 
 
-def _with_protocols(found: Mapping[str, Any]) -> dict[str, Number]:
-    return {
-        name: Number(float(each["value"]), each["protocol"], each.get("sd"), each.get("made", {}))
-        for name, each in found.items()
-    }
+def _number(told: Mapping[str, Any], made: Mapping[str, Any]) -> Number:
+    low, high = told.get("interval", (None, None))
+    sd = told.get("sd") if low is None else (high - low) / (2 * _Z)
+    return Number(float(told["value"]), told["protocol"], sd, made)
 
 
 def _table(

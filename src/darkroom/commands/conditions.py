@@ -16,6 +16,7 @@ from darkroom.generation.generator import Generator
 from darkroom.metrics.agreement import wilson
 from darkroom.metrics.clip_score import ClipScore, told
 from darkroom.metrics.distances import Sets
+from darkroom.metrics.means import mean
 from darkroom.metrics.nearest_agreement import Named
 from darkroom.metrics.protocol import measured
 
@@ -60,7 +61,6 @@ def of_captions(
         batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "scoring real pictures")
         real = told(clip_score(batches, captions)).mean().item()
     facts = {"data": source.fingerprint, "prompts": "of the training, as often as they occur", "m": len(scores)}
-    sd = scores.std().item() / len(scores) ** 0.5 if len(scores) > 1 else None
-    beside = {"real": real, "cut": len(clip_score.truncated(training.captions or ()))}
-    number = measured(scores.mean().item(), {"metric": clip_score.protocol, **facts}, **beside)
-    return {clip_score.name: number | ({} if sd is None else {"sd": sd})}
+    score, cut = mean(scores), len(clip_score.truncated(training.captions or ()))
+    protocol = {"metric": clip_score.protocol, **facts}
+    return {clip_score.name: measured(score.value, protocol, sd=score.sd, real=real, cut=cut)}

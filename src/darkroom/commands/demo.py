@@ -10,7 +10,6 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
-from typing import Any
 
 from darkroom.commands.child import run_python
 from darkroom.commands.console import console
@@ -66,12 +65,11 @@ def finish(autoencoder: Run, diffusion: Run, seconds: dict[str, float]) -> None:
     shutil.copy(sheets[-1], LOGS / "reconstructions.png")
     shutil.copy(diffusion.path / "evaluation.png", LOGS / "samples.png")
     found = json.loads((diffusion.path / "evaluation.json").read_text())
-    metrics: dict[str, Any] = found["metrics"]
+    metrics = {name: number["value"] for name, number in found["metrics"].items()}
     summary = {
         "seconds": sum(seconds.values()),
         **{f"{name}_seconds": value for name, value in seconds.items()},
         **metrics,
-        **{name: number["value"] for name, number in found["distances"].items()},
         "images_per_second": metrics["samples_per_second"],
         "autoencoder": str(autoencoder.path),
         "latent_diffusion": str(diffusion.path),

@@ -13,8 +13,8 @@ from darkroom.commands.console import console, progress
 from darkroom.commands.folders import warn_of_few
 from darkroom.commands.load import device
 from darkroom.commands.memorisation import of_copies
-from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.commands.real_features import RealFeatures
+from darkroom.commands.reconstructions import Found, of_reconstructions
 from darkroom.conditioning.text import captions_of
 from darkroom.conditioning.words import refuse_deaf
 from darkroom.contracts import FirstStage, Judged, PictureSource
@@ -23,13 +23,8 @@ from darkroom.generation.sample_set import SampleSet
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
-from darkroom.metrics.frechet import frechet_distance
 from darkroom.metrics.latent_features import LatentFeatures
-from darkroom.metrics.lpips import LPIPS, MeanLPIPS
 from darkroom.metrics.memorisation import LEAST
-from darkroom.metrics.moments import moments
-from darkroom.metrics.protocol import measured
-from darkroom.metrics.titles import title
 from darkroom.runs.folder import Run
 
 _FAMILIES = ("fd", "kid")  # unless others are asked for: neighbours want more samples than are often drawn
@@ -43,8 +38,8 @@ def distances(
     generator: Generator | None,
     *,
     sheet: Path,
-) -> dict[str, Any]:
-    """Every number by its name, with its protocol; none without a network, of the command line or of the run.
+) -> Found:
+    """Every number by its name, with its protocol, of reconstructions and samples; those of samples want a network.
 
     A distance of samples comes with that of the first stage's reconstructions by the same extractor. Where copies of
     the training are asked for, the closest pairs are written to ``sheet``.
@@ -53,19 +48,17 @@ def distances(
     if config.memorisation:
         refuse_unscaled(extractor, source, config.n)
     lpips = None if config.get("perceptual") is None else build(config.perceptual)
-    found: dict[str, Any] = {}
-    if first_stage.spec.factor > 1:
-        foreign = None if isinstance(extractor, LatentFeatures) else extractor  # the first stage would judge itself
-        found |= of_reconstructions(foreign, lpips, source, first_stage, config.batch_size)
+    foreign = None if isinstance(extractor, LatentFeatures) else extractor  # the first stage would judge itself
+    found, by_picture = of_reconstructions(foreign, lpips, source, first_stage, config.batch_size)
     if generator is None:
-        return found
+        return Found(found, by_picture)
     if extractor is not None and config.n < 2:
         console.print(f"warning: n={config.n} samples have no distance", style="yellow")
         extractor = None
     if extractor is not None or clip_score is not None:
         copies = sheet if config.memorisation else None
         found |= of_samples(extractor, clip_score, source, generator, config, sheet=copies)
-    return found
+    return Found(found, by_picture)
 
 
 def refuse_unscaled(extractor: FeatureExtractor | None, source: PictureSource, n: int) -> None:
@@ -96,40 +89,6 @@ def clip_score_of(config: DictConfig, generator: Generator | None) -> ClipScore 
         raise ValueError("clip_score: an autoencoder draws nothing under captions; leave it out")
     refuse_deaf(generator.model.conditioner, "clip_score")
     return build(config.clip_score).to(device())
-
-
-def of_reconstructions(
-    extractor: FeatureExtractor | None,
-    lpips: LPIPS | None,
-    source: PictureSource,
-    first_stage: FirstStage,
-    batch_size: int,
-) -> dict[str, Any]:
-    """The whole validation split against itself, through the posterior's mean."""
-    if extractor is None and lpips is None:
-        return {}
-    validation = source.split("validation")
-    if extractor is not None:
-        warn_of_few({"the validation split": len(validation)})
-    rows, mean = [], None if lpips is None else MeanLPIPS(lpips)
-    for image in progress(
-        pictures_of(validation, batch_size), len(validation), batch_size, "comparing reconstructions"
-    ):
-        again = reconstruct(first_stage, image)
-        if extractor is not None:
-            rows.append(torch.cat([features(extractor, [each]) for each in (image, again)], dim=1))
-        if mean is not None:
-            mean.update(image, again)
-    facts = {"data": source.fingerprint, "split": "validation", "pictures": len(validation), "paired": True}
-    found: dict[str, Any] = {}
-    if extractor is not None:
-        real, after = (moments(each) for each in torch.cat(rows).chunk(2, dim=1))
-        value = frechet_distance(after, real)
-        protocol = {"extractor": extractor.protocol, "reference": facts, "metric": {"name": "frechet", "ddof": 1}}
-        found[title("rfd", extractor)] = measured(max(0.0, value), protocol, raw=value)
-    if lpips is not None and mean is not None:
-        found[lpips.name] = measured(float(mean.compute()), {"metric": lpips.protocol, "reference": facts})
-    return found
 
 
 def of_samples(

@@ -18,14 +18,15 @@ from rich.table import Table
 from darkroom.autoencoding.artifact import find_artifact, read_hash
 from darkroom.build import build
 from darkroom.commands.console import console, progress
-from darkroom.commands.distances import extractor_of, of_reconstructions, of_samples
+from darkroom.commands.distances import extractor_of, of_samples
 from darkroom.commands.drawing import shared
 from darkroom.commands.helpers import Helper, helping
-from darkroom.commands.judging import drawn, judged, shares
+from darkroom.commands.judging import drawn, judged, numbers
 from darkroom.commands.load import device, load_first_stage, load_source
-from darkroom.commands.measure import reads_text, reconstruction, sampling_protocol
+from darkroom.commands.measure import reads_text, sampling_protocol
 from darkroom.commands.pictures import pictures_of
 from darkroom.commands.probe_training import recipe, token_side, trained
+from darkroom.commands.reconstructions import of_reconstructions
 from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource, to_float
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
@@ -54,8 +55,7 @@ class Probed:
     run: Run
     denoiser: Run
     score: Score
-    metrics: dict[str, float]
-    distances: dict[str, Any]
+    metrics: dict[str, Any]
     latents: LatentDiagnostics
     sampling: dict[str, Any]
 
@@ -111,41 +111,39 @@ def measured(
     source, extractor = judge
     generator = shared(denoiser, config, helpers)
     lpips = None if config.get("perceptual") is None else build(config.perceptual)
-    metrics = reconstruction(first_stage, source, config.batch_size)
-    distances = of_reconstructions(extractor, lpips, source, first_stage, config.batch_size)
+    metrics = of_reconstructions(extractor, lpips, source, first_stage, config.batch_size).numbers
     if isinstance(source, Judged) and reads_text(generator):
         metrics |= as_asked(source, generator, config)
     if extractor is not None:
         frechet = config.copy()
         frechet.metrics = ["fd"]
-        distances |= of_samples(extractor, None, source, generator, frechet, beside_real=False)
+        metrics |= of_samples(extractor, None, source, generator, frechet, beside_real=False)
     return Probed(
         run=run,
         denoiser=denoiser,
-        score=score(judge.by, metrics, distances),
+        score=score(judge.by, metrics),
         metrics=metrics,
-        distances=distances,
         latents=latent_space(first_stage, source.split("validation"), config.batch_size),
         sampling=sampling_protocol(generator, config),
     )
 
 
-def as_asked(source: Judged, generator: Generator, config: DictConfig) -> dict[str, float]:
-    """The share of samples that show their caption, and its interval."""
+def as_asked(source: Judged, generator: Generator, config: DictConfig) -> dict[str, Any]:
+    """The share of samples that show their caption."""
     captions = list(source.challenge("seen", config.n, config.seed).captions or ())
     pictures = drawn(generator, captions, "seen", config)
-    found = shares(source, judged(source, pictures.split(config.batch_size), captions))
-    return {AGREEMENT + end: found[f"agreement{end}"] for end in ("", "_low", "_high")}
+    verdicts = judged(source, pictures.split(config.batch_size), captions)
+    return {AGREEMENT: numbers(source, verdicts, AGREEMENT, config, of="seen")[AGREEMENT]}
 
 
-def score(by: str, metrics: Mapping[str, float], distances: Mapping[str, Any]) -> Score:
+def score(by: str, metrics: Mapping[str, Any]) -> Score:
     """Raises ValueError where there is none: a judge without captions."""
-    if by in distances:
-        value, sd = distances[by]["value"], distances[by]["sd"]
-        return Score(value, value - _Z * sd, value + _Z * sd)
     if by not in metrics:
         raise ValueError("probe: these denoisers read no text to be judged by; give extractor=NAME, or other settings")
-    return Score(*(metrics[by + end] for end in ("", "_low", "_high")))
+    value = metrics[by]["value"]
+    if "interval" in metrics[by]:
+        return Score(value, *metrics[by]["interval"])
+    return Score(value, value - _Z * metrics[by]["sd"], value + _Z * metrics[by]["sd"])
 
 
 @torch.inference_mode()
@@ -188,7 +186,7 @@ def made(of: Probed, side: int, source: PictureSource, config: DictConfig) -> di
 
 
 def as_json(each: Probed) -> dict[str, Any]:
-    """One run's part of the file; each of the distances has its protocol."""
+    """One run's part of the file; each of the metrics has its protocol."""
     summary = each.denoiser.summary
     latents = asdict(each.latents) | {"eigenvalues": each.latents.eigenvalues.tolist()}
     return {
@@ -197,7 +195,6 @@ def as_json(each: Probed) -> dict[str, Any]:
         "first_stage": read_hash(find_artifact(each.run.path)),
         "score": each.score._asdict(),
         "metrics": each.metrics,
-        "distances": each.distances,
         "latent_space": latents,
         "training": {key: summary.get(key) for key in ("step", "seconds", "parameters", "git_commit", "val/loss")},
     }
@@ -208,14 +205,13 @@ def table(ranking: Sequence[Probed], by: str) -> Table:
     shown = Table("", *(f"{place}. {each.run.id}" for place, each in enumerate(ranking, 1)), box=None)
     columns = []
     for each in ranking:
-        every = each.metrics | {name: number["value"] for name, number in each.distances.items()}
-        numbers = {name: value for name, value in every.items() if not name.startswith(by)}  # which stands on top
+        values = {name: number["value"] for name, number in each.metrics.items()}
         spectrum = {f"spectrum_{name}": getattr(each.latents, name) for name in ("low", "middle", "high")}
         names = ("effective_rank", "largest_correlation", "noise_share")
         latents = {name: getattr(each.latents, name) for name in names} | spectrum
         shape = {"channels": len(each.latents.eigenvalues)}
         interval = {"  low": each.score.low, "  high": each.score.high}
-        columns.append({by: each.score.value} | interval | numbers | shape | latents)
+        columns.append({by: each.score.value} | interval | values | shape | latents)
     for name in columns[0]:
         shown.add_row(name, *(f"{column[name]:.4g}" for column in columns))
     shown.title, shown.title_justify = f"ranked by {by}", "left"

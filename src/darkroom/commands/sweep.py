@@ -20,7 +20,7 @@ from darkroom.commands.distances import clip_score_of, extractor_of, of_samples
 from darkroom.commands.draw import configured
 from darkroom.commands.drawing import shared
 from darkroom.commands.helpers import helping
-from darkroom.commands.judging import agreement, drawn
+from darkroom.commands.judging import drawn, judged
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.commands.measure import reads_text
 from darkroom.commands.plots import save_plots
@@ -28,6 +28,7 @@ from darkroom.commands.tracking import track
 from darkroom.contracts import Judged, PictureSource
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
+from darkroom.metrics.agreement import agreement
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.runs.folder import find_run
@@ -121,7 +122,8 @@ def measured(
         if isinstance(source, Judged) and reads_text(generator):
             captions = list(source.challenge("seen", config.n, config.seed).captions or ())
             pictures = drawn(generator, captions, "seen", config)
-            found["prompt_accuracy"] = agreement(source, pictures.split(config.batch_size), captions)["agreement"]
+            verdicts = judged(source, pictures.split(config.batch_size), captions)
+            found["prompt_accuracy"] = agreement(verdicts, source.attributes)["agreement"].value
             batches += own
         if extractor is not None or clip_score is not None:
             fd = with_setting(config, {}, metrics=["fd"])

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-from jaxtyping import Bool
-from torch import Tensor
-from torchmetrics import Metric
+from darkroom.contracts import Verdicts
 
 _Z = 1.959963984540054  # 97.5 % of N(0, 1) lie below it
 
@@ -30,52 +27,31 @@ def wilson(right: int, n: int) -> Interval:
     return Interval((centre - spread) / scale, (centre + spread) / scale)
 
 
-class JudgeAgreement(Metric):
-    """Shares of pictures in which the judge reads all that was asked, and each attribute for itself.
+class Share(NamedTuple):
+    """Of pictures, counted."""
 
-    A picture that the judge cannot read (``valid`` false) is wrong in everything and counted in ``invalid`` too.
+    right: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        return self.right / self.n
+
+    @property
+    def interval(self) -> Interval:
+        return wilson(self.right, self.n)
+
+
+def agreement(verdicts: Verdicts, attributes: Sequence[str]) -> dict[str, Share]:
+    """``agreement``, in which the judge reads all that was asked, ``agreement_<attribute>`` and ``agreement_invalid``.
+
+    ``attributes`` name the columns of the verdicts: colour, shape, ... A picture that the judge cannot read is wrong in
+    everything, and counted as invalid too. Raises ValueError where no picture was judged.
     """
-
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-
-    joint: Tensor
-    each: Tensor
-    invalid: Tensor
-    count: Tensor
-
-    def __init__(self, attributes: Sequence[str]):
-        """``attributes`` name the columns that :meth:`update` gets: colour, shape, ..."""
-        super().__init__()
-        self.attributes = tuple(attributes)
-        zero = torch.zeros((), dtype=torch.int64)
-        self.add_state("joint", zero, dist_reduce_fx="sum")
-        self.add_state("each", torch.zeros(len(self.attributes), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("invalid", zero.clone(), dist_reduce_fx="sum")
-        self.add_state("count", zero.clone(), dist_reduce_fx="sum")
-
-    def update(self, right: Bool[Tensor, "b attributes"], valid: Bool[Tensor, " b"]) -> None:
-        """Adds pictures: which attribute is as asked, and whether the picture could be read at all."""
-        right = right & valid[:, None]
-        self.joint += right.all(dim=1).sum()
-        self.each += right.sum(dim=0)
-        self.invalid += (~valid).sum()
-        self.count += len(valid)
-
-    def compute(self) -> dict[str, float]:
-        """``agreement`` with its ``_low`` and ``_high``, ``agreement_<attribute>``, ``invalid_rate`` and ``judged``.
-
-        Raises ValueError where no picture was judged.
-        """
-        n = int(self.count)
-        low, high = wilson(int(self.joint), n)
-        shares = {f"agreement_{name}": int(k) / n for name, k in zip(self.attributes, self.each, strict=True)}
-        return {
-            "agreement": int(self.joint) / n,
-            "agreement_low": low,
-            "agreement_high": high,
-            **shares,
-            "invalid_rate": int(self.invalid) / n,
-            "judged": n,
-        }
+    n = len(verdicts.valid)
+    if not n:
+        raise ValueError("no picture was judged; draw at least one")
+    right = verdicts.right & verdicts.valid[:, None]
+    each = {f"agreement_{name}": column for name, column in zip(attributes, right.T, strict=True)}
+    columns = {"agreement": right.all(dim=1), **each, "agreement_invalid": ~verdicts.valid}
+    return {name: Share(int(column.sum()), n) for name, column in columns.items()}

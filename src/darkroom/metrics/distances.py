@@ -66,11 +66,10 @@ class Sets:
         return title(distance, self.extractor)
 
     def number(self, value: float, metric: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
-        """A number of these sets; facts that are None are not told."""
+        """A number of these sets."""
         m = len(self.generated) if self.own is None else self.own.n
         sizes = {"m": m, "n": self.reference.moments.n, "width": self.generated.shape[1]}
-        told = {name: fact for name, fact in facts.items() if fact is not None}
-        return measured(value, {"metric": dict(metric), **sizes, **self.protocol}, **told)
+        return measured(value, {"metric": dict(metric), **sizes, **self.protocol}, **facts)
 
 
 def refuse_impossible(families: Sequence[str], extractor: FeatureExtractor) -> None:

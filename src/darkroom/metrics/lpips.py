@@ -10,7 +10,6 @@ from torch import Tensor
 from darkroom.contracts import to_float
 from darkroom.metrics.extractor import ASKED
 from darkroom.metrics.inference import exact_float32, micro_batches
-from darkroom.metrics.means import MeanOverPictures
 from darkroom.metrics.weights_file import fill
 from darkroom.networks.pretrained.perceptual import PerceptualDistance
 
@@ -71,17 +70,3 @@ class LPIPS:
         network = {"model": trunk.model, "taps": list(trunk.taps)}
         own = {"version": "0.1", "resize": "none", "micro_batch": MICRO_BATCH}
         return {"name": self.name, **network, **self._hashes, **ASKED, **own}
-
-
-class MeanLPIPS(MeanOverPictures):
-    """Mean LPIPS; see :class:`LPIPS`, which several means may share."""
-
-    higher_is_better = False
-
-    def __init__(self, lpips: LPIPS) -> None:
-        super().__init__()
-        self.lpips = lpips
-
-    def update(self, picture: UInt8[Tensor, "b 3 H W"], reconstruction: UInt8[Tensor, "b 3 H W"]) -> None:
-        """Adds pictures, 0..255. Raises ValueError as :class:`LPIPS` does."""
-        self.add(self.lpips(picture, reconstruction))

@@ -1,9 +1,24 @@
-"""The plain mean of a number over pictures (evaluation.md 5)."""
+"""The plain mean of a number over pictures (evaluation.md 5), and how sure it is (7)."""
+
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torchmetrics import Metric
+
+
+class Mean(NamedTuple):
+    """``sd`` is its standard error, over other pictures of the same law; None where one picture does not tell."""
+
+    value: float
+    sd: float | None
+
+
+def mean(values: Float[Tensor, " n"]) -> Mean:
+    """Of one number a picture, in float64; NaN of none."""
+    sd = values.double().std().item() / len(values) ** 0.5 if len(values) > 1 else None
+    return Mean(values.double().mean().item(), sd)
 
 
 class MeanOverPictures(Metric):

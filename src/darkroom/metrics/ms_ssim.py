@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from darkroom.metrics.means import MeanOverPictures
 from darkroom.metrics.paired import similarity_maps
 
 _EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest first; from their experiment
@@ -41,11 +40,3 @@ def _ms_ssim(x: Float[Tensor, "b 3 H W"], y: Float[Tensor, "b 3 H W"]) -> Float[
 
 def _halved(x: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 3 h w"]:
     return F.avg_pool2d(x, 2, ceil_mode=True)
-
-
-class MeanMSSSIM(MeanOverPictures):
-    """Mean MS-SSIM; see :func:`ms_ssim`."""
-
-    def update(self, picture: UInt8[Tensor, "b 3 H W"], reconstruction: UInt8[Tensor, "b 3 H W"]) -> None:
-        """Adds pictures, 0..255. Raises ValueError for sides of 160 pixels or less."""
-        self.add(ms_ssim(picture, reconstruction))

@@ -1,5 +1,6 @@
 """A picture against its reconstruction: PSNR and SSIM, one number a picture, then the plain mean (evaluation.md 5)."""
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -8,11 +9,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from darkroom.contracts import to_float, to_uint8
-from darkroom.metrics.means import MeanOverPictures
+from darkroom.metrics.means import Mean, MeanOverPictures, mean
 
 _WINDOW, _SIGMA = 11, 1.5  # Wang et al. 2004
 _C1, _C2 = 0.01**2, 0.03**2  # (K L)^2 with the data range L = 1
 _CHUNK = 64  # pictures whose maps are in memory at once
+SSIM_PROTOCOL = {"window": _WINDOW, "sigma": _SIGMA, "k": [0.01, 0.03], "border": "valid"}  # of :func:`ssim` by itself
 
 
 def psnr(picture: UInt8[Tensor, "b 3 H W"], reconstruction: UInt8[Tensor, "b 3 H W"]) -> Float[Tensor, " b"]:
@@ -20,6 +22,18 @@ def psnr(picture: UInt8[Tensor, "b 3 H W"], reconstruction: UInt8[Tensor, "b 3 H
     difference = picture.to(torch.int32) - reconstruction.to(torch.int32)
     mse = difference.square().flatten(1).sum(dim=1).double() / (difference[0].numel() * 255.0**2)
     return -10 * torch.log10(mse)
+
+
+def pooled_psnr(values: Float[Tensor, " n"]) -> Mean:
+    """The PSNR of the mean MSE over pictures, from the PSNR of each; ``sd`` to first order.
+
+    Larger errors weigh more than in the mean over pictures, and a picture without any error counts. Infinite where
+    none has any.
+    """
+    mse = mean(10 ** (-values / 10))
+    if mse.value == 0:
+        return Mean(math.inf, None)
+    return Mean(-10 * math.log10(mse.value), None if mse.sd is None else 10 / math.log(10) * mse.sd / mse.value)
 
 
 def ssim(

@@ -7,8 +7,12 @@ from typing import Any
 
 
 def measured(value: float, protocol: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
-    """A number as files keep it: with its protocol, the hash of that, and facts that explain but do not decide it."""
-    return {"value": value, **facts, "protocol": dict(protocol), "protocol_id": protocol_id(protocol)}
+    """A number as files keep it: with its protocol, the hash of that, and facts that explain but do not decide it.
+
+    Facts that are None are not told.
+    """
+    told = {name: fact for name, fact in facts.items() if fact is not None}
+    return {"value": value, **told, "protocol": dict(protocol), "protocol_id": protocol_id(protocol)}
 
 
 def protocol_id(protocol: Mapping[str, Any]) -> str:
