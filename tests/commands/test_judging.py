@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from darkroom.commands.judging import judged_samples
+from darkroom.commands.judging import elsewhere, judged_reality, judged_samples
 from darkroom.contracts import Prompts
 from darkroom.data.shapes.source import Shapes
 from darkroom.generation.generator import Generator
@@ -47,3 +47,22 @@ def test_what_training_never_showed_is_reported_by_its_kind(known, other, tmp_pa
     assert not [name for name in found if name.startswith("prompt_accuracy_new")]
     assert found["prompt_accuracy_colour"]["protocol"]["metric"] == {"name": "agreement_colour", "of": "seen"}
     assert len({number["protocol_id"] for number in found.values()}) == len(found)
+
+
+def test_chance_is_far_from_the_ceiling_and_not_nothing():
+    source = Shapes(train_size=1, validation_size=1)
+    config = OmegaConf.create({"n": 200, "seed": 0, "batch_size": 64})
+    found = judged_reality(source, lambda picture: picture // 2, config)
+    values = {name.removeprefix("prompt_accuracy_"): number["value"] for name, number in found.items()}
+    assert values["real"] == 1
+    assert values["reconstructed"] < 1
+    assert 0 < values["chance"] < 0.1
+    assert found["prompt_accuracy_chance"]["protocol"]["metric"]["of"] == "chance"
+
+
+def test_elsewhere_is_another_place_for_each_and_every_caption_is_there_once():
+    captions = [str(number) for number in range(50)]
+    others = elsewhere(captions, seed=3)
+    assert sorted(others) == sorted(captions)
+    assert all(a != b for a, b in zip(captions, others, strict=True))
+    assert others == elsewhere(captions, seed=3) != elsewhere(captions, seed=4)

@@ -52,7 +52,7 @@ def test_an_autoencoder_is_measured_beside_bicubic_and_under_the_judge(tmp_path,
     assert json.loads((run.path / "evaluation.json").read_text()) == result
     metrics = result["metrics"]
     paired = {f"val_{by}{name}" for by in ("", "bicubic_") for name in ("psnr", "psnr_pooled", "ssim")}
-    judged = {f"prompt_accuracy_{name}" for name in ("real", "reconstructed")}
+    judged = {f"prompt_accuracy_{name}" for name in ("real", "reconstructed", "chance")}
     assert set(metrics) == paired | judged
     assert all({"value", "protocol", "protocol_id"} <= number.keys() for number in metrics.values())
     assert metrics["val_psnr"]["value"] < metrics["val_bicubic_psnr"]["value"]  # it was never trained
@@ -112,6 +112,7 @@ def test_without_a_judge_the_nearest_training_picture_says_whether_a_class_was_d
     assert found["value"] * 5 in range(6)
     assert found["interval"][0] <= found["value"] <= found["interval"][1]
     assert 0 <= found["real"] <= 1
+    assert 0 <= found["chance"] <= 1
     deaf = diffusion_run(tmp_path / "deaf", data=data, captions=None)
     assert set(measured(deaf, *chosen)["metrics"]) == {"fd_pixels", "val_loss"}
 

@@ -197,8 +197,8 @@ class Distribution(Callback):
             self._memory = self._statistics(trainer, source, pl_module.generator().first_stage)
         assert self._extractor is not None
         assert self._memory.features is not None
-        right, n = Named(self._memory.features, shown).agreement(drawn, asked)
-        return {title("agreement", self._extractor): right / n} if n >= len(asked) / 2 else {}
+        found = Named(self._memory.features, shown).agreement(drawn, asked)
+        return {title("agreement", self._extractor): found.right / found.n} if found.n >= len(asked) / 2 else {}
 
     def _statistics(self, trainer: Trainer, source: PictureSource, first_stage: FirstStage | None = None) -> Statistics:
         """Of the training pictures, or of what a first stage makes of them: kept, else computed by all together."""

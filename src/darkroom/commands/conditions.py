@@ -25,24 +25,26 @@ def of_conditions(sets: Sets, real: RealFeatures, generator: Generator, *, besid
     """``agreement_<extractor>``: the share of samples whose nearest training picture shows what was asked for.
 
     Beside it stands as ``real`` the same of validation pictures, which samples will hardly exceed; not where no
-    training picture shows what they do, as with captions of one picture each. Nothing without conditions. All real
-    pictures go through the first stage, as samples come out of it.
+    training picture shows what they do, as with captions of one picture each. ``chance`` is what the same samples would
+    reach if they had been asked for each other's conditions. Nothing without conditions. All real pictures go through
+    the first stage, as samples come out of it.
     """
     samples = real.samples
     training, validation = (real.source.split(name) for name in ("train", "validation"))
-    own = PromptTable(validation)[range(len(validation))]
-    prompts = samples.prompts(training), samples.reference_prompts(training), own
+    held_out = PromptTable(validation)[range(len(validation))]
+    prompts = samples.prompts(training), samples.reference_prompts(training), held_out
     asked, shown, beside = (heard(generator.model.conditioner, each) for each in prompts)
     if asked is None or shown is None or beside is None:
         return {}
     named = Named(real.memory(generator.first_stage, mirrored=False), shown)
-    right, n = named.agreement(sets.generated, asked)
-    if not n:
+    found = named.agreement(sets.generated, asked)
+    if not found.n:
         return {}
-    right_of_real, m = named.agreement(real.held_out(generator.first_stage), beside) if beside_real else (0, 0)
+    own = named.agreement(real.held_out(generator.first_stage), beside) if beside_real else None
     metric = {"name": "agreement", "neighbours": 1, "through": generator.first_stage.spec.hash}
-    beside_it = {"interval": list(wilson(right, n)), "judged": n, "real": right_of_real / m if m else None}
-    return {sets.title("agreement"): sets.number(right / n, metric, **beside_it)}
+    ceiling = own.right / own.n if own is not None and own.n else None
+    beside_it = {"interval": list(wilson(found.right, found.n)), "judged": found.n, "real": ceiling}
+    return {sets.title("agreement"): sets.number(found.right / found.n, metric, chance=found.chance, **beside_it)}
 
 
 def of_captions(

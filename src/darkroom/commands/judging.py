@@ -14,7 +14,7 @@ from darkroom.commands.console import progress
 from darkroom.commands.pictures import pictures_of
 from darkroom.contracts import Judged, Prompts, Verdicts
 from darkroom.generation.generator import Generator
-from darkroom.keys import keys
+from darkroom.keys import keys, permutation
 from darkroom.metrics.agreement import agreement
 from darkroom.metrics.protocol import measured
 from darkroom.runs.pictures import save_grid
@@ -24,7 +24,11 @@ SHOWN, COLUMNS = 14, 7  # examples of each kind on the sheet
 
 
 def judged_reality(source: Judged, reconstruct: Callable[[Tensor], Tensor], config: DictConfig) -> dict[str, Any]:
-    """What the judge says of real pictures and of their reconstructions: the ceiling of any sample's agreement."""
+    """What the judge says of real pictures, of their reconstructions and of real pictures beside others' captions.
+
+    The first two are the ceiling of any sample's agreement, the last is the chance level: what pictures would reach
+    that have nothing to do with what they were asked for. A single picture has no other's caption.
+    """
     pictures = source.challenge("seen", config.n, config.seed)
     batches = list(pictures_of(pictures, config.batch_size))
     captions = list(pictures.captions or ())
@@ -33,11 +37,20 @@ def judged_reality(source: Judged, reconstruct: Callable[[Tensor], Tensor], conf
         "real": (progress(batches, *size, "judging real pictures"), captions),
         "reconstructed": (map(reconstruct, progress(batches, *size, "judging reconstructions")), captions),
     }
+    if len(captions) > 1:
+        trials["chance"] = progress(batches, *size, "judging under other captions"), elsewhere(captions, config.seed)
     found: dict[str, Any] = {}
     for name, (shown, asked) in trials.items():
         key = f"prompt_accuracy_{name}"
         found[key] = numbers(source, judged(source, shown, asked), key, config, of=name)[key]
     return found
+
+
+def elsewhere(captions: Sequence[str], seed: int) -> list[str]:
+    """Each place gets the caption of another, by a random round through all of them."""
+    order = permutation(len(captions), seed=seed, purpose="other captions").tolist()
+    taken = dict(zip(order, order[1:] + order[:1], strict=True))
+    return [captions[taken[place]] for place in range(len(captions))]
 
 
 def judged_samples(source: Judged, generator: Generator, config: DictConfig, sheet: Path) -> dict[str, Any]:

@@ -143,6 +143,7 @@ MEANINGS = {
     "val_loss": "of the denoiser",
     "prompt_accuracy_real": "real pictures that show their caption: the ceiling",
     "prompt_accuracy_reconstructed": "their reconstructions",
+    "prompt_accuracy_chance": "real pictures beside other captions",
     "prompt_accuracy": "samples as asked, combinations seen in training",
     "prompt_accuracy_held_out": "samples as asked, combinations kept out of it",
     "samples_per_second": "",
