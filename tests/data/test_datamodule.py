@@ -9,7 +9,8 @@ import pytest
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from read_elsewhere import HELD, Grouped, Locking, Pictures, Unreadable
+from read_elsewhere import HELD, Grouped, Locking, Pictures, Talking, Unreadable
+from torch.utils.data import DataLoader
 
 from darkroom.contracts import Visit
 from darkroom.data.datamodule import DataModule
@@ -164,6 +165,25 @@ def test_an_input_error_is_raised_in_its_own_words_by_a_worker_too(num_workers):
     with pytest.raises(ValueError, match=r"^data\.root=there: picture 3 cannot be read$") as caught:
         list(loader)
     assert caught.traceback[-1].path.name == "loader.py" or num_workers == 0
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_what_a_worker_logs_is_logged_by_the_trainer(caplog, num_workers):
+    visits = VisitSampler(4, batch_size=2, seed=0, max_steps=4)
+    list(VisitLoader(PictureSplit(Talking(), 4), visits, num_workers=num_workers))
+    assert caplog.messages == ["skipped picture 2"] * 2  # a visit in each of two epochs
+    assert {record.name for record in caplog.records} == {"pictures"}
+
+
+@pytest.mark.parametrize(("words", "raised"), [("unable to allocate shared memory(shm)", OSError), ("x", RuntimeError)])
+def test_pictures_that_do_not_fit_shared_memory_are_one_line(monkeypatch, words, raised):
+    def refuse(_):
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(DataLoader, "__iter__", refuse)
+    loader = VisitLoader(PictureSplit(Pictures(), 4), VisitSampler(4, batch_size=2, seed=0, max_steps=4))
+    with pytest.raises(raised, match=r"/dev/shm; set num_workers=0" if raised is OSError else words):
+        list(loader)
 
 
 def test_a_signal_to_the_whole_group_does_not_reach_a_worker():

@@ -9,7 +9,9 @@ there as a whole or not at all.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64, Shaped
@@ -80,20 +82,19 @@ class LatentDataset:
 
     def __init__(self, folder: Path, pictures: PictureDataset):
         """Raises FileNotFoundError where the cache is incomplete, ValueError where a file of it is damaged."""
-        self._folder, self._pictures = folder, pictures
-        self._mean, self._std = (
-            [_read(folder, name, len(pictures), side) for side in _sides(pictures)] for name in ("mean", "std")
-        )
+        self._folder, self._size, self._flip_seed = folder, len(pictures), pictures.flip_seed
+        self._sides = _sides(pictures)
         shown = torch.cat(_read(folder, "shown", len(pictures), 0))
         others = (shown != torch.arange(len(pictures))).nonzero().flatten().tolist()
         self.prompts = PromptTable(pictures, {index: int(shown[index]) for index in others})
+        _ = self._cached  # here, so that a damaged file is told at once
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return self._size
 
-    def __reduce__(self) -> tuple[type, tuple[Path, PictureDataset]]:
+    def __getstate__(self) -> dict[str, Any]:
         """A process that reads opens the cache itself: torch would copy all of it to shared memory."""
-        return type(self), (self._folder, self._pictures)
+        return {name: value for name, value in self.__dict__.items() if name != "_cached"}
 
     def __getitems__(self, visits: Sequence[Visit]) -> LatentBatch:
         index, epoch, place = columns(visits)
@@ -106,16 +107,21 @@ class LatentDataset:
             prompts=self.prompts[index.tolist()],
         )
 
+    @cached_property
+    def _cached(self) -> list[list[list[Tensor]]]:
+        """The memory-mapped chunks of mean and std, in each orientation."""
+        return [[_read(self._folder, name, self._size, side) for side in self._sides] for name in ("mean", "std")]
+
     def _sides_of(self, index: Int64[Tensor, " b"], epoch: Int64[Tensor, " b"]) -> list[int]:
         """Which orientation each visit sees: that which the picture itself would show."""
-        if self._pictures.flip_seed is None:
+        if self._flip_seed is None:
             return [0] * len(index)
-        return mirrored(index, epoch, seed=self._pictures.flip_seed).long().tolist()
+        return mirrored(index, epoch, seed=self._flip_seed).long().tolist()
 
     def _gather(self, index: Int64[Tensor, " b"], sides: list[int]) -> list[Float[Tensor, "b c h w"]]:
         """Rows out of the memory-mapped chunks: only the pages that they lie on are read."""
         places = [(side, *divmod(i, CHUNK)) for side, i in zip(sides, index.tolist(), strict=True)]
-        return [torch.stack([part[s][chunk][row] for s, chunk, row in places]) for part in (self._mean, self._std)]
+        return [torch.stack([part[s][chunk][row] for s, chunk, row in places]) for part in self._cached]
 
 
 @torch.inference_mode()

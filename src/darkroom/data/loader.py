@@ -1,12 +1,15 @@
 """Batches that a data set makes ready itself, read here or in other processes."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from logging.handlers import QueueHandler
 from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.context import BaseContext
+from queue import SimpleQueue
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -30,30 +33,45 @@ class VisitLoader(DataLoader):
     """A loader whose batches come ready from the data set.
 
     Its position follows from the step, which Lightning keeps already; the two empty methods tell Lightning that this
-    loader can go on in the middle of an epoch. An input error in a worker process is raised as it is: torch would wrap
-    its line in the worker's traceback.
+    loader can go on in the middle of an epoch. What a reader logs is logged by this process, and an input error of it
+    is raised here as it is: torch would wrap its line in the reader's traceback.
+
+    Raises OSError where pictures in memory do not fit the memory that processes share.
     """
 
     def __init__(
         self, dataset: VisitedDataset, visits: Sampler[list[Visit]], *, num_workers: int = 0, pin_memory: bool = False
     ):
         super().__init__(
-            _Answering(dataset),  # type: ignore[arg-type]  # torch asks for __getitems__ but does not declare it
+            _Reader(dataset),  # type: ignore[arg-type]  # torch asks for __getitems__ but does not declare it
             batch_sampler=visits,
             num_workers=num_workers,
             collate_fn=_as_it_is,
-            worker_init_fn=_leave_the_group,
+            worker_init_fn=_begin,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
-            multiprocessing_context=_reading_processes(dataset) if num_workers else None,
+            multiprocessing_context=_started_server(dataset) if num_workers else None,
             generator=torch.Generator(),  # else every iterator draws a seed from the global generator
         )
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names a class of its own
-        for batch in super().__iter__():
-            if isinstance(batch, _Fault):
-                raise batch.error
-            yield batch
+        for reading in self._readings():
+            for record in reading.said:
+                logging.getLogger(record.name).handle(record)
+            if reading.error is not None:
+                raise reading.error
+            yield reading.batch
+
+    def _readings(self) -> Iterator["_Reading"]:
+        try:
+            yield from super().__iter__()
+        except RuntimeError as error:
+            if "shared memory" not in str(error):
+                raise
+            raise OSError(
+                f"num_workers={self.num_workers}: pictures that processes are to share do not fit /dev/shm; set "
+                "num_workers=0, or give the container more (docker run --shm-size=2g)"
+            ) from error
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: see the class."""
@@ -64,14 +82,20 @@ class VisitLoader(DataLoader):
 
 
 @dataclass(frozen=True)
-class _Fault:
-    """What a data set raised in place of a batch."""
+class _Reading:
+    """A batch, or what the data set raised in its place, and what was logged on the way."""
 
-    error: ValueError | OSError
+    batch: Batch | LatentBatch | None = None
+    error: ValueError | OSError | None = None
+    said: Sequence[logging.LogRecord] = ()
+
+    def pin_memory(self) -> "_Reading":
+        """Called by torch where it was asked to pin."""
+        return replace(self, batch=None if self.batch is None else self.batch.pin_memory())
 
 
 @dataclass(frozen=True)
-class _Answering:
+class _Reader:
     """A data set whose input errors come as answers."""
 
     dataset: VisitedDataset
@@ -79,19 +103,23 @@ class _Answering:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitems__(self, visits: Sequence[Visit]) -> Batch | LatentBatch | _Fault:
+    def __getitems__(self, visits: Sequence[Visit]) -> _Reading:
         try:
-            return self.dataset.__getitems__(visits)
+            read = _Reading(batch=self.dataset.__getitems__(visits))
         except (ValueError, OSError) as error:
-            return _Fault(error)
+            read = _Reading(error=error)
+        return replace(read, said=[_said.get() for _ in range(_said.qsize())])
+
+
+_said: SimpleQueue[logging.LogRecord] = SimpleQueue()  # what a reading process has logged since its last batch
 
 
 def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _reading_processes(dataset: VisitedDataset) -> BaseContext:
-    """Readers are forked by a small server that has no threads, and has imported already what they need.
+def _started_server(dataset: VisitedDataset) -> BaseContext:
+    """Readers are forked by a small server that has no threads, and has imported already what the first data set needs.
 
     Forked from the training process they would inherit the locks that its other threads hold at that moment (those of
     gloo, of W&B, of the progress bar), and the first to ask for one would wait for ever: seen once in thirty trainings
@@ -115,7 +143,13 @@ def _withheld(signals: set[signal.Signals]) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _leave_the_group(worker: int) -> None:  # noqa: ARG001  torch's signature
+def _begin(worker: int) -> None:  # noqa: ARG001  torch's signature
+    """Of a reading process: what it logs goes along with its batches, and it is on its own."""
+    logging.getLogger().addHandler(QueueHandler(_said))
+    _leave_the_group()
+
+
+def _leave_the_group() -> None:
     """A signal to the trainer's whole group shall not reach a worker, which reads on until the trainer has saved.
 
     The trainer still ends it by its own signal, and torch's watchdog where the trainer has died.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, fields
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,10 @@ class ShapesSplit:
 
     def __len__(self) -> int:
         return len(self.content)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Processes that read are sent pictures: each would draw all of them again."""
+        return {**self.__dict__, "pictures": self.pictures}
 
     @cached_property
     def captions(self) -> tuple[str, ...]:
