@@ -90,7 +90,7 @@ def framework(config: DictConfig) -> tuple[float, float]:
     clock, callbacks = Clock(), fit.callbacks
     fit.callbacks = lambda *arguments: [*callbacks(*arguments), clock]
     try:
-        fit.fit(config)
+        fit.fit(config, build(config.data))
     finally:
         fit.callbacks = callbacks
     return clock.wall, clock.cpu

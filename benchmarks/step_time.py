@@ -19,6 +19,7 @@ from lightning.pytorch.profilers import SimpleProfiler
 from omegaconf import DictConfig
 from overhead import WARM, Clock, composed, untrained_artifact
 
+from darkroom.build import build
 from darkroom.commands import fit
 
 PARTS = {  # of a step, by the end of Lightning's name for it
@@ -47,7 +48,7 @@ def trained(config: DictConfig) -> Profiled:
     watch, callbacks = Profiled(), fit.callbacks
     fit.callbacks = lambda *arguments: [*callbacks(*arguments), watch]
     try:
-        fit.fit(config)
+        fit.fit(config, build(config.data))
     finally:
         fit.callbacks = callbacks
     return watch

@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
+from darkroom.build import build
 from darkroom.commands.fit import fit
 from darkroom.runs.checkpoint import AtomicCheckpointIO
 from darkroom.runs.folder import Run
@@ -68,7 +69,7 @@ def train(folder: Path, recipe: list[str], *overrides: str) -> Run:
         config.hydra.runtime.output_dir = str(folder)
         HydraConfig.instance().set_config(config)
         del config.hydra
-    fit(config)
+    fit(config, build(config.data))
     return Run(folder)
 
 

@@ -38,8 +38,10 @@ from darkroom.runs.wandb_run import WandbRun, how_to_look
 from darkroom.stages.base import Stage
 
 
-def fit(config: DictConfig) -> None:
+def fit(config: DictConfig, source: PictureSource) -> None:
     """Trains what ``config`` describes, in Hydra's output folder, from its newest checkpoint where there is one.
+
+    ``source`` is what ``config.data`` builds, which needs no Lightning and so is built before it loads.
 
     Of several processes, each of which comes here, the first alone writes and speaks. Raises ValueError or OSError with
     one line for what only data and weights can tell, :class:`Stopped` where a signal ends the training.
@@ -48,7 +50,6 @@ def fit(config: DictConfig) -> None:
     quieten()
     run = Run(Path(HydraConfig.get().runtime.output_dir))
     config = settled(config)
-    source = build(config.data)
     interruption = Interruption()
     trainer: Trainer = build(
         config.trainer,

@@ -7,7 +7,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from darkroom.build import add_packages
+from darkroom.build import add_packages, build
 from darkroom.commands.checking.devices import crowding
 from darkroom.commands.console import console
 from darkroom.commands.faults import answered, without_trace
@@ -26,8 +26,9 @@ def run(config: DictConfig) -> None:
         console.quiet = os.environ.get("LOCAL_RANK", "0") != "0"
         if "LOCAL_RANK" not in os.environ and (warning := crowding(config)):  # a process of many repeats it not
             console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+        source = build(config.data)  # mistakes in it are told before Lightning loads, which takes longer than torch
         from darkroom.commands.fit import fit
 
         if config.get("experiment") is None:  # a resumed run's config.yaml has it
             config.experiment = HydraConfig.get().runtime.choices.get("experiment")
-        fit(config)
+        fit(config, source)
