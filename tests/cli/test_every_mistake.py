@@ -152,6 +152,7 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("train", [*A, "packages=mylab"], ["packages='mylab'", "Sequence[str]"]),
     # what Lightning can do and a training here cannot
     ("train", [*A, "trainer.precision=16-mixed"], ["trainer.precision=16-mixed", "32-true", "bf16-mixed"]),
+    ("train", [*A, "trainer=debug", "max_steps=50"], ["max_steps=50", "200", "trainer.max_steps=50"]),
     ("train", [*A, "trainer.precision=bf16-true"], ["trainer.precision=bf16-true", "bf16-mixed"]),
     ("train", [*A, "trainer.precision=64"], ["trainer.precision=64", "32-true"]),
     ("train", [*A, "trainer.num_nodes=2"], ["trainer.num_nodes=2", "one machine"]),

@@ -11,7 +11,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.compose import COMMAND_LINE, Composition
 from darkroom.commands.checking.paths import exists, is_folder
 from darkroom.commands.checking.root import LEAST, SHARES
 
@@ -21,6 +21,7 @@ _REFUSED = (  # of Lightning's precisions: weights and pictures are float32, gra
     *("16", "16-mixed", "16-true", "bf16-true", "64", "64-true"),
     *("transformer-engine", "transformer-engine-float16"),
 )
+_STEPS = "trainer.max_steps"
 _TRACKER = "darkroom.runs.wandb_run.WandbRun"
 _UNTAKEN = "one of : ; , # ? ' or a space at an end"
 _NO_ID, _NO_PROJECT = r"[:;,#?']|^\s|\s$", r"[/\\#?%:]|.{129}"  # as wandb 0.31 has them
@@ -151,6 +152,9 @@ def _of_trainer(composition: Composition) -> Iterator[str]:
     if not isinstance(interval, int) or isinstance(interval, bool):
         where = composition.file("trainer.val_check_interval")
         yield f"trainer.val_check_interval={interval}: counts optimizer steps; give a whole number ({where})"
+    asked, taken = _value(config, "max_steps"), _value(config, _STEPS)
+    if asked != taken and composition.file("max_steps") == COMMAND_LINE != (where := composition.file(_STEPS)):
+        yield f"max_steps={asked}: goes unheard, since {_STEPS} is {taken} ({where}); give {_STEPS}={asked}"
     if (started := os.environ.get("SLURM_STEP_NUM_TASKS", "1")) != "1":
         yield f"SLURM_STEP_NUM_TASKS={started}: srun starts as many trainings; give it -n 1, and trainer.devices=N"
 
