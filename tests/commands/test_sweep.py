@@ -47,6 +47,7 @@ def test_the_best_is_measured_again_on_other_samples(swept):
 def test_two_devices_find_what_one_does(swept, tmp_path, monkeypatch):
     run, result = swept
     monkeypatch.setattr("darkroom.commands.helpers.Helper", HelperHere)
+    monkeypatch.setattr(HelperHere, "answered", 0)
     chosen = ["sweep.guidance_scale=[1,3]", "sweep.steps=[2]", "sweep.n=4", "n=4", "n_reference=5", "devices=2"]
     config = asked("evaluate", f"run={run.path}", *chosen, "extractor=first_stage", f"cache={tmp_path}", "batch_size=3")
     rows = module.sweep(config)["search"]["rows"]
