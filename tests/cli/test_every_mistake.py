@@ -254,7 +254,7 @@ LATE: list[tuple[str, list[str], list[str]]] = [
     ("train", [*A, *TINY[2:], "data=mnist", "data.root=empty", "data.download=null"], ["data.root=empty", "t10k"]),
     ("train", [*FILES_ONLY, "data.root=torn"], ["torn/metadata.jsonl, line 1", "not JSON"]),
     ("train", [*FILES_ONLY, "data.root=latin"], ["latin/a.txt", "not UTF-8"]),
-    ("evaluate", G, ["extractor.weights=file", "cannot be read"]),
+    ("evaluate", [*G, "metrics=[fd]"], ["extractor.weights=file", "cannot be read"]),
     ("train", [*SMALL, "stage.loss.terms=null"], ["stage.loss.terms", "empty"]),
     ("train", [*SMALL, "stage.augmentation.share=2"], ["stage.augmentation.share=2", "between 0 and 1"]),
     ("train", [*D, *TINY, "conditioner=text", "sampler.grid.shift=0"], ["sampler.grid.shift=0", "positive"]),

@@ -160,6 +160,14 @@ def test_too_few_pictures_for_a_family_are_told_before_any_is_decoded(
         assert f"too few for {family}; give at least {least}" in line
 
 
+def test_a_kid_size_over_the_number_of_pictures_is_told_before_any_is_decoded(folders, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("darkroom.commands.folder_features.prepared", lambda *_: pytest.fail("was decoded"))
+    argv = ["extractor=squeezenet1_1", f"extractor.weights={folders}/squeezenet1_1.safetensors", "metrics=[kid]"]
+    given = [f"{key}={folders / 'others'}" for key in ("generated", "reference")]
+    assert evaluate.main([*argv, *given, "kid_size=5000", f"cache={tmp_path}"], ROOT / "conf") == 2
+    assert "too few for kid_size=5000; give more, or set it lower" in capsys.readouterr().err
+
+
 def test_every_number_carries_its_protocol(folders):
     found = measured(folders, "others")
     by_extractor = {f"{name}_squeezenet1_1" for name in ("fd", "kid", "kid_full")}

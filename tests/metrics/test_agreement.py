@@ -6,6 +6,10 @@ from darkroom.contracts import Verdicts
 from darkroom.metrics.agreement import agreement, wilson
 
 
+def test_an_interval_of_none_or_all_ends_there_exactly():
+    assert wilson(0, 500).low == 0 and wilson(500, 500).high == 1
+
+
 def test_wilson_has_the_reference_value():
     assert wilson(187, 200) == pytest.approx((0.891981, 0.961624), abs=1e-6)
 

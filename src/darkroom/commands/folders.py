@@ -37,7 +37,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     families = _FAMILIES if config.metrics is None else config.metrics
     folder = None if config.generated is None else PlainFolder(Path(config.generated))
     if folder is not None:
-        refuse_few("generated", folder, families)
+        refuse_few("generated", folder, families, config.kid_size)
     sums = set(families) == {"fd"}
     with folder_features(config) as features_of:
         extractor = features_of.extractor
@@ -77,7 +77,8 @@ def reference_of(config: DictConfig, features_of: FolderFeatures, *, sums: bool)
         return _of_file(path, features_of.extractor)
     folder = PlainFolder(path)
     families = _FAMILIES if config.metrics is None else config.metrics
-    refuse_few("reference", folder, ["fd", *(each for each in families if each != "inception_score")])
+    of_both = ["fd", *(each for each in families if each != "inception_score")]
+    refuse_few("reference", folder, of_both, config.kid_size)
     facts = folder.fingerprint
     protocol = {"extractor": features_of.extractor.protocol, "reference": facts}
     compute = partial(features_of, folder, "reference")
@@ -95,12 +96,15 @@ def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
     return statistics, statistics.protocol["reference"]
 
 
-def refuse_few(key: str, folder: PlainFolder, families: Sequence[str]) -> None:
+def refuse_few(key: str, folder: PlainFolder, families: Sequence[str], kid_size: int | None) -> None:
     """Raises ValueError, before any features are computed, for a family that wants more pictures than there are."""
+    there = len(folder)
+    say = f"{key}={folder.root}: {there} picture{' is' if there == 1 else 's are'} too few for"
     for family in families:
-        if (there := len(folder)) < LEAST[family]:
-            say = f"{there} picture{' is' if there == 1 else 's are'} too few for {family}"
-            raise ValueError(f"{key}={folder.root}: {say}; give at least {LEAST[family]}, or other metrics")
+        if there < LEAST[family]:
+            raise ValueError(f"{say} {family}; give at least {LEAST[family]}, or other metrics")
+    if "kid" in families and kid_size is not None and there < kid_size:
+        raise ValueError(f"{say} kid_size={kid_size}; give more, or set it lower")
 
 
 def warn_of_few(sizes: Mapping[str, int | None]) -> None:

@@ -24,7 +24,8 @@ def wilson(right: int, n: int) -> Interval:
     centre = share + _Z**2 / (2 * n)
     spread = _Z * (share * (1 - share) / n + _Z**2 / (4 * n**2)) ** 0.5
     scale = 1 + _Z**2 / n
-    return Interval((centre - spread) / scale, (centre + spread) / scale)
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    return Interval(0.0 if right == 0 else low, 1.0 if right == n else high)  # without the rounding of equal terms
 
 
 class Share(NamedTuple):

@@ -43,7 +43,7 @@ def kid(
     if size > min(len(generated), len(reference)):
         raise ValueError(
             f"kid: subsets of {size} want as many features of both sets, not {len(generated)} and {len(reference)}; "
-            "draw more pictures or give a smaller size"
+            "draw more pictures or set kid_size lower"
         )
     random = np.random.RandomState(seed)  # of the metric's definition, not of ours: peers draw the same
     values = []
