@@ -4,6 +4,7 @@ Whoever copied or kept them may have damaged them since: :func:`reading`.
 """
 
 import errno
+import json
 import os
 import shutil
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+_OF_JSON = (json.JSONDecodeError, UnicodeDecodeError)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DRAFT = ".tmp"
 _LITTLE = 2**20  # bytes that a disk may call free and still give none of
@@ -70,10 +72,10 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Turn what a reader of safetensors or of ``.npz`` says of a damaged file into a ValueError of one line."""
+    """Turn what a reader of safetensors, ``.npz`` or JSON says of a damaged file into a ValueError of one line."""
     try:
         yield
-    except (SafetensorError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (SafetensorError, zipfile.BadZipFile, zlib.error, EOFError, *_OF_JSON) as error:
         words = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: cannot be read ({words}), it was damaged since it was written; {remedy}") from error
 

@@ -83,3 +83,18 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(tmp_path, cap
     paths[0].write_bytes(paths[0].read_bytes().replace(content, bytes(len(content))))
     with pytest.raises(ValueError, match="what it holds is damaged"):
         run.loadable()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"step": 100, "val', bytes(40), b"\xff\xfe{}"])
+def test_damaged_books_are_told_in_one_line_that_names_the_file_and_the_remedy(tmp_path, content):
+    run = Run(tmp_path)
+    assert (run.summary, run.best_record) == ({}, None)
+    run.checkpoints.mkdir()
+    asked = {run.summary_file: lambda: run.summary, run.checkpoints / "best.json": lambda: run.best_record}
+    for path, ask in asked.items():
+        path.write_bytes(content)
+        with pytest.raises(
+            ValueError, match="it was damaged since it was written; copy it again, or remove it"
+        ) as told:
+            ask()
+        assert str(told.value).startswith(f"{path}: cannot be read") and "\n" not in str(told.value)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from darkroom.build import literal
-from darkroom.files import write_text
+from darkroom.files import reading, write_text
 from darkroom.runs.checkpoint import is_intact, whole_checkpoints
 
 _CONFIG, _SUMMARY, _BEST = "config.yaml", "summary.json", "best.json"
@@ -66,8 +66,8 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Final metrics and facts, flat; empty before the first was written."""
-        return json.loads(self.summary_file.read_text()) if self.summary_file.exists() else {}
+        """Final metrics and facts, flat; empty before the first was written. Raises ValueError where it is damaged."""
+        return _read(self.summary_file, "copy it again, or remove it") or {}
 
     def failure(self, step: int, rank: int) -> Path:
         """Where a process keeps a batch that broke the training (``darkroom.runs.failure``)."""
@@ -99,9 +99,12 @@ class Run:
 
     @property
     def best_record(self) -> dict[str, Any] | None:
-        """Name, metric and value of the best checkpoint so far, as :meth:`write_best` left it."""
-        path = self.checkpoints / _BEST
-        return json.loads(path.read_text()) if path.exists() else None
+        """Name, metric and value of the best checkpoint so far, as :meth:`write_best` left it.
+
+        Raises ValueError where that is damaged: without it the best checkpoint would be removed as an old one.
+        """
+        remedy = "copy it again, or remove it, and the best is looked for among what comes"
+        return _read(self.checkpoints / _BEST, remedy)
 
     def trained(self, which: Literal["latest", "best"] = "latest") -> Path:
         """:meth:`loadable`, or :meth:`best` where that is not damaged; raises FileNotFoundError where there is none."""
@@ -125,6 +128,12 @@ class Run:
         assert isinstance(plain, dict)
         plain.pop("hydra", None)
         write_text(self.path / _CONFIG, OmegaConf.to_yaml(OmegaConf.create(literal(plain))))
+
+
+def _read(path: Path, remedy: str) -> dict[str, Any] | None:
+    """What the JSON file holds; None where there is none."""
+    with reading(path, remedy):
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def find_run(path: Path | str) -> Run:
