@@ -55,6 +55,17 @@ def set_trap(run: Run) -> None:
     Path("sprung").rmdir()  # so it works
 
 
+def test_a_runs_own_folder_of_hydra_is_not_obeyed(capsys):
+    autoencoder_run(Path("run"), *TINY)
+    own = Path("run", "hydra", "default.yaml")
+    own.parent.mkdir()
+    own.write_text("callbacks: {x: {_target_: shutil.copy, src: run/config.yaml, dst: stolen}}\n")
+    before = contents()
+    line = answered(capsys, train.main, ["resume=run"])
+    assert line.startswith("resume=run: Hydra would obey what lies in run/hydra")
+    assert contents() == before
+
+
 @pytest.mark.parametrize(
     ("made", "main", "argv"),
     [

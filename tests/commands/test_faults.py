@@ -48,6 +48,17 @@ def test_an_old_run_is_as_it_was(run):
     assert state(run) == before
 
 
+def test_a_folder_that_was_no_run_keeps_what_it_held(run):
+    (run / "config.yaml").unlink()
+    before = state(run)
+    with pytest.raises(SystemExit), without_trace(run):
+        begin(run)
+        (run / "first_stage").mkdir()
+        (run / "first_stage" / "HASH").touch()
+        raise SystemExit(MISTAKE)
+    assert state(run) == before
+
+
 @pytest.mark.parametrize("name", ["failure-00000012-0.pt", "metrics.csv", "checkpoints/step-00000001.ckpt"])
 def test_what_a_training_wrote_before_it_failed_stays(run, name):
     with pytest.raises(SystemExit), without_trace(run):

@@ -49,21 +49,26 @@ def without_trace(run: Path) -> Iterator[None]:
         yield
         return
     config, log, pieces = run / "config.yaml", run / "train.log", run / "wandb"
-    content = config.read_bytes() if config.exists() else None
+    content, staged = config.read_bytes() if config.exists() else None, (run / "first_stage").exists()
     size, held, trained = log.stat().st_size if log.exists() else 0, _entries(pieces), _of_training(run)
     try:
         yield
     except SystemExit as stop:
         if stop.code == MISTAKE and _of_training(run).items() <= trained.items():
-            if content is None:
+            if content is None and not trained:
                 _remove(run)
+                raise
+            if content is None:  # somebody's folder of that name
+                config.unlink(missing_ok=True)
             else:
                 config.write_bytes(content)
-                if size:
-                    os.truncate(log, size)
-                else:
-                    log.unlink(missing_ok=True)
-                _restore(pieces, held)
+            if not staged:
+                shutil.rmtree(run / "first_stage", ignore_errors=True)
+            if size:
+                os.truncate(log, size)
+            else:
+                log.unlink(missing_ok=True)
+            _restore(pieces, held)
         raise
 
 

@@ -67,6 +67,8 @@ def _taken(config: DictConfig, resumed: bool) -> Iterator[str]:
     run = Path(*filter(None, parts))
     if (run / "config.yaml").is_file():
         yield f"run_id={parts[-1]}: {run} is there already; go on with it by resume={run}, or give another name"
+    elif any(run.glob("checkpoints/step-*.ckpt")):
+        yield f"run_id={parts[-1]}: {run} has checkpoints, and no config.yaml to go on by; give another name"
 
 
 def _untracked(config: DictConfig) -> Iterator[str]:
@@ -105,7 +107,9 @@ def _is_of_a_run(file: Path) -> bool:
 
 
 def foreign_fault(key: str, path: str) -> str | None:
-    """What Hydra itself would obey in a config.yaml, which ours never have: it may name any code."""
+    """What Hydra itself would obey in a run or its config.yaml, which ours never have: it may name any code."""
+    if (own := Path(path) / "hydra").exists():  # found before conf/hydra
+        return f"{key}={path}: Hydra would obey what lies in {own}, which train.py has not written; remove it"
     config = OmegaConf.load(Path(path) / "config.yaml")
     found = [each for each in ("hydra", "defaults") if isinstance(config, DictConfig) and each in config]
     return f"{key}={path}: its config.yaml has {found[0]}:, so train.py has not written it" if found else None
