@@ -219,7 +219,7 @@ def test_a_foreign_constructor_gets_no_name_of_a_model_to_fetch(target, argument
         build({"_target_": target, **arguments})
 
 
-@pytest.mark.parametrize("target", ["darkroom.networks.dit.nn.Linear", "darkroom.metrics.agreement.Metric"])
+@pytest.mark.parametrize("target", ["darkroom.networks.dit.nn.Linear", "darkroom.metrics.means.Metric"])
 def test_a_foreign_constructor_is_known_by_where_it_is_defined(target):
     with pytest.raises(ValueError, match=rf"^{re.escape(target)}: device=x\.pt names a file"):
         build({"_target_": target, "device": "x.pt"})

@@ -218,6 +218,8 @@ def test_an_input_error_is_one_line_and_our_own_mistake_keeps_its_traceback(caps
 def test_the_experiment_is_written_into_the_config(conf, monkeypatch):
     import types
 
-    monkeypatch.setitem(sys.modules, "darkroom.commands.fit", types.SimpleNamespace(fit=remember))
+    monkeypatch.setitem(
+        sys.modules, "darkroom.commands.fit", types.SimpleNamespace(fit=lambda config, _: remember(config))
+    )
     assert train.main(["experiment=small"], conf) == 0
     assert SEEN[0][0]["experiment"] == "small"
