@@ -90,6 +90,41 @@ def test_steps_that_are_not_in_a_row_do_not_stop_it(tmp_path):
     assert run.global_step == 8
 
 
+class OnGPU(Tiny):
+    device = torch.device("cuda")  # so it says
+
+
+class Later(Finite):
+    """As where the device is read with the logs alone."""
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *rest: Any) -> None:  # noqa: ARG002
+        super().on_train_batch_end(trainer, OnGPU(), *rest)
+
+
+@pytest.mark.parametrize("bad", [(0, 1, 2), (1, 2, 4, 5)])
+def test_a_row_that_has_ended_when_it_is_read_is_warned_of(tmp_path, caplog, bad):
+    run = trainer(tmp_path, 8, [GradientNorm(), Later(1)], log_every_n_steps=4)
+    run.fit(Spoilt(*bad), loader())
+    assert run.global_step == 8 and not list(tmp_path.glob("failure*"))
+    assert f"by step 3: skipped {len({0, 1, 2}.intersection(bad))} in a row" in caplog.text
+
+
+def test_a_row_that_goes_on_when_it_is_read_stops_the_run(tmp_path):
+    with pytest.raises(ValueError, match="at step 3, the last of 2 in a row"):
+        trainer(tmp_path, 8, [GradientNorm(), Later(1)], log_every_n_steps=4).fit(Spoilt(2, 3), loader())
+    assert load_failure(tmp_path / "failure-00000003-0.pt").batches[0].step == 3
+
+
+def test_no_process_raises_before_all_have_kept_their_batch(tmp_path, monkeypatch):
+    """The first one's error ends the others at once."""
+    run = trainer(tmp_path, 4, [GradientNorm(), Finite(0)])
+    kept: list[list[str]] = []
+    monkeypatch.setattr(run.strategy, "barrier", lambda *_: kept.append([each.name for each in tmp_path.iterdir()]))
+    with pytest.raises(ValueError, match="at step 1,"):
+        run.fit(Spoilt(1), loader())
+    assert ["failure-00000001-0.pt"] in kept
+
+
 def test_one_micro_batch_spoils_its_step_and_all_of_them_are_kept(tmp_path):
     with pytest.raises(ValueError, match="at step 1,"):
         trainer(tmp_path, 4, [GradientNorm(), Finite(0)], accumulate_grad_batches=3).fit(Spoilt(4), loader())

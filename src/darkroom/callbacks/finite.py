@@ -25,7 +25,7 @@ class Finite(Callback):
     A stage makes the whole gradient NaN where its loss is not finite (``Stage.training_step``), and the norm is taken
     over all processes: they decide alike without another word. Skipping waits for no device: a fused optimizer reads
     ``found_inf`` on its own. The count is read at each step on a CPU, and elsewhere with the logs: there the step that
-    is named, and the batch that is kept, are those of the log.
+    is named, and the batch that is kept, are those of the log, and a row that has ended by then is only warned of.
 
     Args:
         max_skipped: so many steps in a row may be skipped; at one more the run stops with a ValueError that names step
@@ -61,12 +61,13 @@ class Finite(Callback):
             return
         if pl_module.device.type != "cpu" and trainer.global_step % log_every(trainer):
             return
-        longest, self._longest = int(self._longest), None
+        assert self._skipped is not None  # counted with the longest
+        skipped, longest, self._longest = int(self._skipped), int(self._longest), None
+        step = trainer.global_step - 1
         if longest:
-            step = trainer.global_step - 1
-            _log.warning("step %d: skipped, %d in a row, since the loss or gradient is not finite", step, longest)
-        if longest > self._most:
-            self._stop(trainer, pl_module, longest)
+            _log.warning("by step %d: skipped %d in a row, since the loss or gradient is not finite", step, longest)
+        if skipped > self._most:
+            self._stop(trainer, pl_module, skipped)
 
     def state_dict(self) -> dict[str, Any]:
         return {"skipped": 0 if self._skipped is None else int(self._skipped)}
@@ -78,6 +79,7 @@ class Finite(Callback):
         step = trainer.global_step - 1
         path = run_of(trainer).failure(step, trainer.global_rank)
         save_failure(path, Failure(step, tuple(self._batches), pl_module.state_dict()))
+        trainer.strategy.barrier()  # all are here; the first to raise ends the others, even in mid-write
         indices, places = positions(self._batches)
         more = f" and {len(indices) - _SHOWN} more" if len(indices) > _SHOWN else ""
         raise ValueError(
