@@ -64,6 +64,7 @@ STAGES = {
     ],
 }
 MACHINE = ("speed/", "_", "trainer/")  # what measures the machine, and W&B's own
+COMPARED = {"train/loss", "gradient_norm"}  # among others
 _UNLIKE = (  # of a checkpoint: the clock, and how many validation batches a process has seen, which nothing asks for
     "checkpoint.callbacks.Summary.seconds",
     "checkpoint.callbacks.ReconstructionDistance.cost",
@@ -126,6 +127,8 @@ def differences(run: Run, whole: Run) -> Iterator[str]:
     yield from _differing("checkpoint", mine, other)
     if _rows(run) != _rows(whole):
         yield "metrics.csv"
+    if unseen := COMPARED - {name for row in _rows(whole) for name in row}:
+        yield f"metrics.csv holds nothing to compare of {', '.join(sorted(unseen))}"
     if read_hash(run.first_stage) != read_hash(whole.first_stage):
         yield "first_stage"
     if not run.summary["finished"] or _measured(run.summary) != _measured(whole.summary):
@@ -150,7 +153,8 @@ def _differing(name: str, mine: Any, other: Any) -> Iterator[str]:
 
 def _measured(values: dict[str, Any]) -> dict[str, Any]:
     """The metrics among ``values``, but for those of the machine."""
-    return {name: value for name, value in values.items() if "/" in name and not name.startswith(MACHINE)}
+    names = (name for name in values if "/" in name or name in COMPARED)
+    return {name: values[name] for name in names if not name.startswith(MACHINE)}
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:

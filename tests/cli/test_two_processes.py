@@ -107,10 +107,12 @@ def assert_same_training(run: Run, alone: Run) -> None:
     torch.testing.assert_close(first["state_dict"], second["state_dict"], rtol=1e-5, atol=1e-6)
     averages = (each["callbacks"]["EMA"]["weights"] for each in (first, second))
     torch.testing.assert_close(*averages, rtol=1e-5, atol=1e-6)
-    values = [{key: each.summary[key] for key in each.summary if "/" in key} for each in (run, alone)]
-    names = {key for key in values[0] if key.startswith(("train/", "val/", "gradient_norm"))}
-    assert {"train/loss", "train/lr"} < names
-    assert {key: values[0][key] for key in names} == pytest.approx({key: values[1][key] for key in names}, rel=1e-4)
+    mine, other = (
+        {key: value for key, value in each.summary.items() if key.startswith(("train/", "val/", "gradient_norm"))}
+        for each in (run, alone)
+    )
+    assert {"train/loss", "train/lr", "gradient_norm"} < mine.keys()
+    assert mine == pytest.approx(other, rel=1e-4)
 
 
 @pytest.fixture
