@@ -1,4 +1,5 @@
 import errno
+import os
 import shutil
 import time
 from pathlib import Path
@@ -53,6 +54,26 @@ def test_a_folder_is_whole_or_absent_too(tmp_path):
         draft.mkdir()
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc, which names an open file")
+@pytest.mark.parametrize("inner", [[], ["weights", "more/config.yaml"]])
+def test_all_is_flushed_before_the_rename_and_the_folder_after_it(tmp_path, monkeypatch, inner):
+    """Else a power cut may leave the name with nothing behind it, or take it back."""
+    done: list[tuple[bool, Path]] = []  # whether the name was taken, and what was flushed
+    path = tmp_path / "name"
+
+    def flush(handle: int) -> None:
+        done.append((path.exists(), Path(f"/proc/self/fd/{handle}").readlink()))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with replacing(path) as draft:
+        for file in (draft / each for each in inner) if inner else [draft]:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("1")
+        drafts = {draft, *draft.rglob("*")}
+    assert {flushed for taken, flushed in done if not taken} == drafts
+    assert [flushed for taken, flushed in done if taken] == [tmp_path]
 
 
 def test_drafts_of_killed_processes_are_swept_away_and_nothing_else(tmp_path):
