@@ -60,7 +60,9 @@ def measured(folders, generated, *more):
     argv += [f"extractor.weights={weights}", "extractor.size=96", "kid_size=50", f"out={out}"]
     argv += [f"cache={folders / 'cache'}", *more]
     assert evaluate.main(argv, ROOT / "conf") == 0
-    return json.loads(out.read_text())
+    found = json.loads(out.read_text())
+    out.unlink()  # else the next measurement of that name is refused
+    return found
 
 
 def test_each_metric_moves_the_right_way(folders, capsys):

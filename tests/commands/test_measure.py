@@ -88,6 +88,8 @@ def test_samples_are_judged_where_the_data_can_and_the_run_reads_text(tmp_path):
     assert 0 <= low <= metrics["prompt_accuracy"]["value"] <= high <= 1
     assert result["made"]["num_steps"] == 3
     assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["e.json", "e.png"]
+    [fault] = check("evaluate", [f"run={run.path}", f"out={tmp_path / 'there' / 'e.json'}"], CONF)
+    assert "e.json and " in fault and "e.png are there already" in fault
     assert not (run.path / "evaluation.json").exists()
 
 

@@ -136,14 +136,36 @@ def test_a_parameterization_that_its_schedule_forbids_is_refused():
     assert "Flow" in fault
 
 
-def test_an_evaluation_says_what_it_misses(runs, tmp_path):
+def test_an_evaluation_says_what_it_misses(runs):
     [gone] = check("evaluate", [f"run={runs / 'lost'}"], CONF)
     assert "data.root=nowhere" in gone
     [name] = check("evaluate", [f"run={runs / 'text'}", "out=empty"], CONF)
     assert "out=empty" in name and ".json" in name
-    (tmp_path / "old.json").touch()
-    assert check("evaluate", [f"run={runs / 'text'}", "out=old.json"], CONF) == []
+    assert check("evaluate", [f"run={runs / 'text'}", "out=new.json"], CONF) == []
     assert check("evaluate", [f"run={runs / 'autoencoder'}"], CONF) == []
+
+
+def test_what_an_evaluation_would_write_over_is_told_and_the_runs_own_file_alone_is_renewed(runs, tmp_path):
+    run = f"run={runs / 'text'}"
+    (tmp_path / "old.png").touch()
+    [fault] = check("evaluate", [run, "out=old.json"], CONF)
+    assert fault == "out=old.json: old.png is there already; give another name, or remove it"
+    for name in ("old.json", "old_pictures.npz", "mine.npz"):
+        (tmp_path / name).touch()
+    [fault] = check("evaluate", [run, "out=old.json"], CONF)
+    assert "old.json and old.png and old_pictures.npz are there already" in fault
+    sets = ["generated=full", "reference=full", "extractor=squeezenet1_1", "extractor.weights=old.png"]
+    folders = check("evaluate", [*sets, "out=old.json", "statistics_out=mine.npz"], CONF)
+    assert [fault.split(";")[0] for fault in folders] == [
+        "out=old.json: old.json is there already",
+        "statistics_out=mine.npz: mine.npz is there already",
+    ]
+    assert check("evaluate", [*sets, "out=new.json"], CONF) == []
+    assert check("evaluate", ["compare=[old.json,old.json]", "out=old.json"], CONF) == []
+    own = runs / "text" / "evaluation.json"
+    own.touch()
+    assert check("evaluate", [run], CONF) == []
+    own.unlink()
 
 
 def test_a_new_run_starts_only_from_weights_of_its_own_stage(runs):

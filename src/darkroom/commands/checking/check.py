@@ -24,6 +24,7 @@ from darkroom.commands.checking.signatures import Signature, signature
 from darkroom.commands.checking.spelling import meant
 from darkroom.commands.checking.sweep import sweep_faults
 from darkroom.commands.checking.trained import init_faults, pairing_faults, trained_faults
+from darkroom.commands.checking.written import written_faults
 
 _NEEDED = ("stage", "data", "trainer", "optimizer", "lr_schedule")  # groups that no training can be without
 _CHECKS = (
@@ -36,7 +37,7 @@ _CHECKS = (
     init_faults,
     weights_faults,
 )
-_OF_EVALUATION = (distance_faults, sweep_faults, probe_faults, drawing_faults)
+_OF_EVALUATION = (distance_faults, sweep_faults, probe_faults, drawing_faults, written_faults)
 
 
 def check(command: str, argv: Sequence[str], conf: Path) -> list[str]:

@@ -63,11 +63,9 @@ def _copied(composition: Composition) -> Iterator[str]:
             yield f"{key}={config[key]}: copies are looked for without; leave {key}, or training and held_out, out"
     for key in ("generated", "training", "held_out"):
         yield from _folder(key, config.get(key))
-    training, held_out, out = (config.get(key) for key in ("training", "held_out", "out"))
+    training, held_out = config.get("training"), config.get("held_out")
     if training and held_out and is_folder(held_out) and Path(training).resolve() == Path(held_out).resolve():
         yield f"held_out={held_out}: is the folder of training; give pictures that were kept out of it"
-    if out and not out.endswith(".json"):
-        yield f"out={out}: is not the name of a .json file; give out=memorisation.json for example"
     yield from _extractor(composition)
 
 

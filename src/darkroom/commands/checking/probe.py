@@ -36,8 +36,6 @@ def probe_faults(composition: Composition) -> Iterator[str]:
         yield "checkpoint=best: a probe draws from what its fixed budget gave; leave it out"
     if isinstance(config.get("extractor"), DictConfig) and "first_stage" in config.extractor:
         yield "extractor=first_stage: each autoencoder would judge itself; give a pretrained one, or none for shapes"
-    if (out := config.get("out")) and (Path(out).is_dir() or not out.endswith(".json")):
-        yield f"out={out}: is not the name of a .json file; give out=probe.json for example"
     yield from _of_runs([str(path) for path in config.probe])
     yield from _of_budget(config.get("probing"), composition.space)
 

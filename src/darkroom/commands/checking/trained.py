@@ -84,7 +84,8 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
         found += _of_drawing(asked)
     if command == "sample":
         found += _of_prompts(asked, Reads.of(config.get("conditioner")))
-    return [*found, *_of_out(command, asked.get("out"))]
+        found += _of_out(asked.out)
+    return found
 
 
 def init_faults(composition: Composition) -> Iterator[str]:
@@ -200,11 +201,7 @@ def _no_class(label: str, reads: Reads) -> str:
     return f"is no class of the run; {f'did you mean {near}? ' if near else ''}its {reads.classes} are {known}{more}"
 
 
-def _of_out(command: str, out: str | None) -> Iterator[str]:
-    """A place where something lies already, or that is of the wrong kind."""
-    if out is None:
-        return
-    if command == "evaluate" and (Path(out).is_dir() or not out.endswith(".json")):
-        yield f"out={out}: is not the name of a .json file; give out={Path(out) / 'evaluation.json'} for example"
-    elif command == "sample" and Path(out).is_dir() and any(Path(out).iterdir()):
+def _of_out(out: str | None) -> Iterator[str]:
+    """A folder where something lies already."""
+    if out is not None and Path(out).is_dir() and any(Path(out).iterdir()):
         yield f"out={out}: holds files already; give a new or an empty folder"
