@@ -251,6 +251,7 @@ LATE: list[tuple[str, list[str], list[str]]] = [
     ("train", [*D, *TINY, "conditioner=class_label"], ["conditioner=class_label", "conditioner=auto"]),
     ("train", [*FILES_ONLY, "data.root=unreadable"], ["2 pictures cannot be read", "data.max_unreadable", "a.png"]),
     ("train", [*FILES_ONLY, "data.root=flat", "data.background=white"], ["data.background='white'", "Sequence[int]"]),
+    ("train", [*FILES_ONLY, "data.root=flat", "data.background=[1,2,x]"], ["background=[1, 2, 'x']", "Sequence[int]"]),
     ("train", [*A, *TINY[2:], "data=mnist", "data.root=empty", "data.download=null"], ["data.root=empty", "t10k"]),
     ("train", [*FILES_ONLY, "data.root=torn"], ["torn/metadata.jsonl, line 1", "not JSON"]),
     ("train", [*FILES_ONLY, "data.root=latin"], ["latin/a.txt", "not UTF-8"]),

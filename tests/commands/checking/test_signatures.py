@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hydra.utils import get_object
+from omegaconf import ListConfig
 
 from darkroom.commands.checking import modules
 from darkroom.commands.checking.modules import NotThere
@@ -138,6 +139,10 @@ class B(A):
         ("Union[int, Literal['auto']]", [3, "auto"], ["x"]),
         ("'int'", [1], ["a"]),
         ("float | Tensor", [0.1], ["a"]),
+        ("Sequence[int]", [[1, 2], [], ListConfig([1])], [[1, "a"], ListConfig([1, None]), [1.0], [True], "a", 1]),
+        ("Sequence[float] | None", [[1, 0.5], None], [[1, "a"], 1.0]),
+        ("Sequence[Literal['a', 'b'] | int]", [["a", 1]], [["c"]]),
+        ("Sequence[Tensor]", [["a"]], ["a"]),
     ],
 )
 def test_annotations_allow_what_they_say(package, annotation, good, bad):

@@ -161,7 +161,8 @@ def _settled(node: DictConfig, name: str) -> bool:
     if repeated and repeated[1] in _root_keys():
         return False
     try:
-        node[name]
+        value = node[name]
+        list(value if isinstance(value, ListConfig) else ())  # reads each element
     except OmegaConfBaseException:
         return False
     return True

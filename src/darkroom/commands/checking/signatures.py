@@ -16,6 +16,7 @@ _SIMPLE: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "Path": (str,),
 }
+_SEQUENCE = (list, tuple, ListConfig)
 _EMPTY_BASES = {"Module", "LightningModule", "LightningDataModule", "Callback", "Dataset", "ABC", "Protocol", "object"}
 
 
@@ -26,12 +27,18 @@ class Wants:
     text: str
     types: tuple[type, ...]
     values: tuple[Any, ...]  # of Literal, and None
+    elements: "Wants | None" = None  # of a sequence's
 
     def allows(self, value: Any) -> bool:
         """True and 1 are told apart; an int is a float."""
         if isinstance(value, bool) and bool not in self.types:
             return any(value is each for each in self.values)
+        if self.elements is not None and isinstance(value, _SEQUENCE):
+            return all(map(self.elements.allows, value))
         return isinstance(value, self.types) or value in self.values
+
+
+_Member = tuple[type, ...] | list[Any] | Wants  # of an annotation
 
 
 @dataclass(frozen=True)
@@ -144,11 +151,12 @@ def wants(module: Module, annotation: ast.expr | None) -> Wants | None:
         return None
     types = tuple(each for member in members if isinstance(member, tuple) for each in member)
     values = tuple(value for member in members if isinstance(member, list) for value in member)
-    return Wants(ast.unparse(annotation), types, values)
+    elements = [member for member in members if isinstance(member, Wants)]
+    return Wants(ast.unparse(annotation), types, values, elements[0] if len(elements) == 1 else None)
 
 
-def _members(module: Module, node: ast.expr) -> list[tuple[type, ...] | list[Any]] | None:
-    """Types as tuples, values as lists; None where any part is something else."""
+def _members(module: Module, node: ast.expr) -> list[_Member] | None:
+    """Types as tuples, values as lists, a sequence's elements as what they want; None where any part is another."""
     if isinstance(node, ast.Constant):
         if isinstance(node.value, str):
             return _members(module, ast.parse(node.value, mode="eval").body)
@@ -183,19 +191,20 @@ def _alias(module: Module, word: str) -> tuple[Module, ast.expr] | None:
     return None
 
 
-def _subscript(module: Module, outer: str, inner: ast.expr) -> list[tuple[type, ...] | list[Any]] | None:
+def _subscript(module: Module, outer: str, inner: ast.expr) -> list[_Member] | None:
     parts = list(inner.elts) if isinstance(inner, ast.Tuple) else [inner]
     if outer == "Literal":
         return [[ast.literal_eval(part) for part in parts]] if all(isinstance(p, ast.Constant) for p in parts) else None
     if outer == "Callable":
         return []
     if outer == "Sequence":
-        return [(list, tuple, ListConfig)]
+        elements = wants(module, inner)
+        return [_SEQUENCE, elements] if elements and elements.types else [_SEQUENCE]
     if outer == "Optional":
         return _union(module, [*parts, ast.Constant(None)])
     return _union(module, parts) if outer == "Union" else None
 
 
-def _union(module: Module, parts: list[ast.expr]) -> list[tuple[type, ...] | list[Any]] | None:
+def _union(module: Module, parts: list[ast.expr]) -> list[_Member] | None:
     found = [_members(module, part) for part in parts]
     return None if any(each is None for each in found) else [member for each in found for member in each or []]
