@@ -26,6 +26,13 @@ class Measuring(Protocol):
     def metric_names(self) -> Collection[str]: ...
 
 
+@runtime_checkable
+class Refusing(Protocol):
+    """A callback that says what it cannot work with before the training begins; raises ValueError with one line."""
+
+    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None: ...
+
+
 class Checkpoints(Checkpoint):
     """Keeps its books in the folder, so that a moved run goes on; a checkpoint holds what was watched last alone.
 
@@ -48,6 +55,10 @@ class Checkpoints(Checkpoint):
         self._saved = 0
         self._best: float | None = None  # a value that the next checkpoint is to be remembered for
         self._watched: float | None = None  # the metric's value before the run was resumed
+
+    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises ValueError where the run's best.json is damaged: each save asks which checkpoint may not go."""
+        _ = _run(trainer).best_record
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = trainer.global_step  # of the checkpoint that a resumed run came from

@@ -17,7 +17,7 @@ class GradientNorm(Callback):
     """Clips the gradient of each optimizer to the norm ``max_norm`` and logs the norm before clipping.
 
     Logged as ``gradient_norm``; where a stage has several optimizers as ``gradient_norm/0`` and so on. With
-    ``max_norm=None`` nothing is clipped. Raises ValueError where Lightning is told to clip as well.
+    ``max_norm=None`` nothing is clipped.
     """
 
     def __init__(self, max_norm: float | None = 1.0) -> None:
@@ -33,6 +33,10 @@ class GradientNorm(Callback):
         return ("gradient_norm",)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.refuse(trainer, pl_module)
+
+    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises ValueError where Lightning is told to clip as well."""
         if trainer.gradient_clip_val is not None and self._max_norm is not None:
             raise ValueError(
                 f"trainer.gradient_clip_val={trainer.gradient_clip_val} would clip a second time;"

@@ -40,13 +40,14 @@ class Snapshots(Callback):
         self._averages = [PowerAverage(width) for width in WIDTHS]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises ValueError for a stage that draws no pictures: an autoencoder ends with the artifact of its EMA."""
-        if not self._count:
-            return
-        if not isinstance(pl_module, Generates):
-            raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
-        for average in self._averages:
+        self.refuse(trainer, pl_module)
+        for average in self._averages if self._count else ():
             average.start(learning(model_of(pl_module)))
+
+    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises ValueError for a stage that draws no pictures: an autoencoder ends with the artifact of its EMA."""
+        if self._count and not isinstance(pl_module, Generates):
+            raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raises ValueError where a resumed run has steps that the averages have not seen."""

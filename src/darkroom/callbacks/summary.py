@@ -24,6 +24,10 @@ class Summary(Callback):
         self._since: float | None = None  # None until the training starts
         self._pictures, self._seconds = 0, 0.0  # of the parts before, up to the checkpoint that this one came from
 
+    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises ValueError where the run's summary.json is damaged."""
+        _ = run_of(trainer).summary
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._since = time.monotonic()
         facts = {**provenance(pl_module.device), **parameter_counts(pl_module), "finished": False}

@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from darkroom.autoencoding.first_stage import copy_artifact
 from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
+from darkroom.callbacks.checkpoints import Refusing
 from darkroom.callbacks.interruption import Interruption, Stopped
 from darkroom.callbacks.last_validation import LastValidation
 from darkroom.callbacks.position import Position
@@ -27,6 +28,7 @@ from darkroom.commands.watched import refuse_unlogged
 from darkroom.conditioning.auto import resolve
 from darkroom.conditioning.words import refuse_deaf
 from darkroom.contracts import PictureSource
+from darkroom.data.datamodule import DataModule
 from darkroom.data.sampler import micro_batch_size
 from darkroom.files import sweep
 from darkroom.keys import module_seed
@@ -83,6 +85,7 @@ def fit(config: DictConfig, source: PictureSource) -> None:
     if config.compile:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
+    refuse_impossible(trainer, stage, datamodule)
     if trainer.is_global_zero:
         write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
     try:
@@ -160,6 +163,15 @@ def refuse_other_pictures(config: DictConfig, run: Run, source: PictureSource) -
         )
     with open_dict(config):
         config.data_fingerprint = found
+
+
+def refuse_impossible(trainer: Trainer, stage: Stage, datamodule: LightningDataModule) -> None:
+    """Raises ValueError for what data and callbacks would refuse in ``trainer.fit``, where W&B has begun."""
+    if isinstance(datamodule, DataModule):
+        datamodule.refuse_few(trainer.num_devices)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning sets it from another class
+        if isinstance(callback, Refusing):
+            callback.refuse(trainer, stage)
 
 
 def write_down(config: DictConfig, run: Run, loggers: Sequence[Logger]) -> None:

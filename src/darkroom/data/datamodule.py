@@ -37,11 +37,13 @@ class DataModule(LightningDataModule):
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
-        """Raises ValueError where there are fewer validation pictures than processes.
+        self.refuse_few(self._trainer.world_size)
+
+    def refuse_few(self, processes: int) -> None:
+        """Raises ValueError where there are fewer validation pictures than ``processes``.
 
         One without any would miss the others' sums. The loader would tell when the first validation begins.
         """
-        processes = self._trainer.world_size
         if len(self.validation) < processes:
             raise ValueError(
                 f"the validation split has {len(self.validation)} pictures for {processes} processes; "
