@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import ZipFile
 
 from omegaconf import OmegaConf
 from PIL import Image
@@ -77,7 +78,7 @@ def runs(folder: Path, others: Mapping[str, bytes]) -> None:
     shutil.copytree(folder / "first", folder / "foreign")
     with (folder / "foreign" / "config.yaml").open("a") as file:
         file.write("hydra: {callbacks: {x: {_target_: os.system, command: touch ran}}}\n")
-    (folder / "first" / "checkpoints" / "step-00000005.ckpt").touch()
+    ZipFile(folder / "first" / "checkpoints" / "step-00000005.ckpt", "w").close()
     (folder / "first" / "train.log").touch()
     (folder / "first" / "first_stage").mkdir()
     (folder / "first" / "first_stage" / "HASH").touch()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import is_zipfile
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -45,7 +46,8 @@ def resume_faults(arguments: Arguments, vocabulary: Vocabulary) -> list[str]:
 
 def _short_faults(arguments: Arguments, run: str) -> Iterator[str]:
     """Fewer steps than are done: the run would end at once as if they had been asked for from the beginning."""
-    names = (re.fullmatch(r"step-(\d+)\.ckpt", path.name) for path in Path(run, "checkpoints").glob("step-*"))
+    whole = filter(is_zipfile, Path(run, "checkpoints").glob("step-*"))  # a torn one is passed over when it goes on
+    names = (re.fullmatch(r"step-(\d+)\.ckpt", path.name) for path in whole)
     done = max((int(found[1]) for found in names if found), default=0)
     for key in ("max_steps", "trainer.max_steps"):
         steps = arguments.value(key)
