@@ -45,6 +45,14 @@ _FILE = re.compile(
 )
 
 
+class Faults(ValueError):
+    """Several at once, each a line that says what to do."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
 def build(node: Any, **extra: Any) -> Any:
     """The object that ``node`` (a mapping with ``_target_``, or a list or mapping of such) describes.
 
@@ -53,7 +61,8 @@ def build(node: Any, **extra: Any) -> Any:
 
     Raises ValueError in one line: where a ``_target_`` is not what a config may build (:func:`resolved`), gets
     arguments without a name or an address to load from, outside of darkroom also the name of a file or of a model to
-    fetch, and where a constructor refuses its arguments (its own error stays chained).
+    fetch, and where a constructor refuses its arguments (its own error stays chained); :class:`Faults` where it
+    names several.
     """
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     plain = literal(literal(without_keys(plain)))  # Hydra makes it a config once more, and resolves that twice
@@ -65,7 +74,7 @@ def build(node: Any, **extra: Any) -> Any:
         made = instantiate({**plain, "_partial_": True}, _convert_="all")
         return functools.partial(made, **extra) if plain.get("_partial_") else made(**extra)
     except InstantiationException as error:
-        raise ValueError(_one_line(plain, error)) from error
+        raise _told(plain, error) from error
     except Exception as error:  # the constructor's own, with extra; Hydra turns any into its own where there is none
         raise ValueError(f"{plain['_target_']}: {_words(error)}") from error
 
@@ -220,7 +229,7 @@ def raised_here(error: BaseException) -> bool:
     return traceback is not None and Path(traceback.tb_frame.f_code.co_filename).resolve().is_relative_to(_HOUSE)
 
 
-def _one_line(node: Any, error: InstantiationException) -> str:
+def _told(node: Any, error: InstantiationException) -> ValueError:
     """The first cause that was raised here, else the first of all; Hydra's own words where it found no target."""
     target = node.get("_target_", "nodes") if isinstance(node, Mapping) else "nodes"
     lines = [line.strip() for line in str(error).splitlines()]
@@ -228,4 +237,7 @@ def _one_line(node: Any, error: InstantiationException) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None and not raised_here(cause):
         cause = cause.__cause__
-    return f"{target}{f' ({inner})' if inner else ''}: {lines[0] if cause is error else _words(cause)}"
+    where = f"{target}{f' ({inner})' if inner else ''}"
+    if isinstance(cause, Faults):
+        return Faults(*(f"{where}: {fault}" for fault in cause.faults))
+    return ValueError(f"{where}: {lines[0] if cause is error else _words(cause)}")

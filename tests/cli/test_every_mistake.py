@@ -368,6 +368,21 @@ def test_many_trainings_in_place_of_one_are_told_to_whoever_started_them(capsys,
     one_line(answer(capsys, "train", A), ["SLURM_STEP_NUM_TASKS=8", "srun", "-n 1"])
 
 
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        (
+            [*FILES_ONLY, "data.root=flat", "data.background=[1,2]", "data.validation_fraction=2"],
+            ["data.validation_fraction=2", "data.background=[1, 2]"],
+        ),
+        ([*SMALL, "data.resolution=16", "data.max_shapes=7"], ["data.resolution=16", "data.max_shapes=7"]),
+    ],
+)
+def test_several_faults_that_a_part_finds_are_a_line_each(capsys, argv, found):
+    said = answer(capsys, "train", argv).splitlines()
+    assert len(said) == 2 and all(word in line for word, line in zip(found, said, strict=True))
+
+
 SEVERAL = ["batch_sise=3", "optimizer.lrr=1", "resolution=4", "logs=file/logs"]
 
 

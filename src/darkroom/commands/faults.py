@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from darkroom.build import raised_here
+from darkroom.build import Faults, raised_here
 
 MISTAKE = 2  # exit code
 _BEFORE_TRAINING = {"train.log", "config.yaml", "first_stage", "wandb"}  # all that a run holds until it trains
@@ -23,7 +23,7 @@ def report(faults: Sequence[str]) -> int:
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """Turn an input error into its one line and exit code 2.
+    """Turn an input error into its one line, or a line for each of its faults, and exit code 2.
 
     An input error is a ValueError that our own code raised (a library's is a mistake of ours: its traceback is needed)
     or an OSError that names a file.
@@ -35,7 +35,7 @@ def answered() -> Iterator[None]:
             raise
         if os.environ.get("LOCAL_RANK", "0") != "0":
             time.sleep(_PATIENCE)
-        raise SystemExit(report([line(error)])) from error
+        raise SystemExit(report(error.faults if isinstance(error, Faults) else [line(error)])) from error
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TypeVar
 from jaxtyping import UInt8
 from torch import Tensor
 
+from darkroom.build import Faults
 from darkroom.data.decode import MAX_PIXELS, WHITE
 from darkroom.data.listing import Picture, list_folder
 from darkroom.data.reading import (
@@ -155,4 +156,4 @@ def _check(resolution: int, validation_fraction: float, background: Sequence[int
     if not 0 < max_pixels <= _PILLOW_LIMIT:
         faults.append(f"data.max_pixels={max_pixels} must lie in 1..{_PILLOW_LIMIT}, above which Pillow itself refuses")
     if faults:
-        raise ValueError("\n".join(faults))
+        raise Faults(*faults)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
+from darkroom.build import Faults
 from darkroom.contracts import Batch, Prompts, Verdicts, Visit
 from darkroom.data.shapes.agreement import Agreement, agreement
 from darkroom.data.shapes.captions import caption, parse
@@ -116,7 +117,7 @@ class Shapes:
             if wrong
         ]
         if faults:
-            raise ValueError("\n".join(faults))
+            raise Faults(*faults)
         self.resolution = resolution
         self._max_shapes = max_shapes
         self._sizes = {"train": train_size, "validation": validation_size}
