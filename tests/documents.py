@@ -46,8 +46,7 @@ def python_commands(page: Path) -> list[tuple[str, list[str]]]:
 
 def furnish(folder: Path) -> None:
     """Runs ``logs/<stage>/RUN`` that the check of a command line takes for real ones, and folders of pictures."""
-    for name in ("squeezenet1_1.safetensors", "mine.npz"):
-        (folder / name).touch()
+    (folder / "squeezenet1_1.safetensors").touch()
     for name in ("my_pictures", "drawn", "others", "data"):
         (folder / name).mkdir()
         for picture in ("1.png", "2.png"):  # the check opens none
