@@ -4,6 +4,7 @@ Whoever copied or kept them may have damaged them since: :func:`reading`.
 """
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -78,6 +79,12 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
     except (SafetensorError, zipfile.BadZipFile, zlib.error, EOFError, *_OF_JSON) as error:
         words = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: cannot be read ({words}), it was damaged since it was written; {remedy}") from error
+
+
+def digest(path: Path) -> str:
+    """The file's sha256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -225,6 +225,10 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("train", [*A, "logger.wandb.project=a/b"], ["logger.wandb.project=a/b", "Weights & Biases"]),
     ("train", ["experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
     ("train", ["-m", "experiment=latin,lean"], ["conf/experiment/latin.yaml", "UTF-8"]),
+    # a frozen text tower of a run, where its file lies now
+    ("sample", ["run=runs/label", "conditioner.pretrained=x.pt"], ["conditioner.pretrained=x.pt", "no text tower"]),
+    ("evaluate", [*G, "conditioner.pretrained=x.pt"], ["conditioner.pretrained=x.pt", "run=RUN"]),
+    ("sample", ["run=runs/label", "conditioner.pretraned=x.pt"], ["conditioner.pretraned=x.pt", "pretrained?"]),
     # flags that only show
     ("train", ["--cfg", "job", "experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
     ("train", ["--info", "defaults", "experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),

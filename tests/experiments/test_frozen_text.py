@@ -1,5 +1,7 @@
 """A frozen pretrained text tower through the commands: trained beside, resumed, sampled by prompt, never changed."""
 
+import hashlib
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from commands.trained import autoencoder_run
 from PIL import Image
 from recipes import call, run_in
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_clip import NAME, tiny_clip
 
 from darkroom.conditioning.pretrained_text import PretrainedText
@@ -73,10 +75,63 @@ def test_the_tower_is_in_no_checkpoint_or_average_and_training_leaves_it_as_the_
             assert torch.equal(value, file[name]), name
 
 
+def test_the_run_knows_the_file_by_its_hash_and_takes_it_from_elsewhere_but_no_other(house, capsys):
+    held = house.run.config
+    known = hashlib.sha256(house.weights.read_bytes()).hexdigest()
+    assert held.conditioner.sha256 == held.stage.conditioner.sha256 == known
+    before, moved = drawn(house, "a red picture"), house.folder / "moved [1].safetensors"
+    other, again = house.folder / "other.safetensors", house.folder / "again"
+    save_file({name: value + 1 for name, value in load_file(house.weights).items()}, other)
+    shutil.copytree(house.run.path, again)
+    house.weights.rename(moved)
+    try:
+        out = house.folder / "by the moved"
+        there = f"conditioner.pretrained={moved}"
+        argv = [f"run={house.run.path}", "prompt=a red picture", "n=2", "steps=2", f"out={out}"]
+        assert call("sample", *argv, there) == 0
+        assert (pictures_in(out) == before).all()
+        files = files_of(house)
+        for command, given in (("sample", [argv[0], "n=2"]), ("train", [f"resume={again}", "max_steps=5"])):
+            capsys.readouterr()
+            assert call(command, *given, f"conditioner.pretrained={other}") == 2
+            [line] = capsys.readouterr().err.splitlines()
+            assert all(word in line for word in (f"conditioner.pretrained={other}", "sha256", known[:12]))
+        assert files_of(house) == files
+        assert call("train", f"resume={again}", "max_steps=5", there) == 0
+    finally:
+        moved.rename(house.weights)
+    config = Run(again).config
+    assert config.conditioner.pretrained == config.stage.conditioner.pretrained == str(moved)
+
+
+@pytest.mark.parametrize(
+    ("command", "pretrained", "word"),
+    [
+        ("train", "openai", "keeps it"),
+        ("sample", "openai", "wants a path"),
+        ("evaluate", "x.pt", "no such file"),
+    ],
+)
+def test_only_a_file_takes_the_place_of_a_file(house, command, pretrained, word, capsys):
+    argv = [f"{'resume' if command == 'train' else 'run'}={house.run.path}", f"conditioner.pretrained={pretrained}"]
+    assert call(command, *argv) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"conditioner.pretrained={pretrained}: " in line and word in line
+
+
+def files_of(house):
+    return {path: path.read_bytes() for path in house.folder.rglob("*") if path.is_file()}
+
+
+def pictures_in(folder) -> np.ndarray:
+    return np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("0*.png"))])
+
+
 def drawn(house, prompt: str) -> np.ndarray:
     out = house.folder / prompt
-    assert call("sample", f"run={house.run.path}", f"prompt={prompt}", "n=2", "steps=2", f"out={out}") == 0
-    return np.stack([np.asarray(Image.open(path)) for path in sorted(out.glob("0*.png"))])
+    if not out.exists():
+        assert call("sample", f"run={house.run.path}", f"prompt={prompt}", "n=2", "steps=2", f"out={out}") == 0
+    return pictures_in(out)
 
 
 def test_samples_follow_the_prompt(house):
@@ -91,7 +146,7 @@ def test_weights_that_are_gone_are_one_line_that_names_them(house, command, caps
         "resume": [f"resume={house.run.path}", "max_steps=6"],
         "sample": [f"run={house.run.path}", "prompt=a red picture", f"out={house.folder / 'none'}"],
     }[command]
-    before = {path: path.read_bytes() for path in house.folder.rglob("*") if path.is_file()}
+    before = files_of(house)
     house.weights.rename(gone)
     try:
         assert call("sample" if command == "sample" else "train", *argv) == 2
@@ -99,4 +154,4 @@ def test_weights_that_are_gone_are_one_line_that_names_them(house, command, caps
         gone.rename(house.weights)
     [line] = capsys.readouterr().err.splitlines()
     assert f"conditioner.pretrained={house.weights}" in line
-    assert {path: path.read_bytes() for path in house.folder.rglob("*") if path.is_file()} == before
+    assert files_of(house) == before

@@ -65,6 +65,7 @@ def configured(run: Run, config: DictConfig) -> Generator:
         ema=config.ema,
         sampler=_node(run, config, "sampler", num_steps=config.steps),
         guidance=_node(run, config, "guidance", scale=config.guidance_scale),
+        tower=config.conditioner.pretrained,
     )
 
 

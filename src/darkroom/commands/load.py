@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from darkroom.autoencoding.first_stage import ArtifactFirstStage, Identity, load_artifact
 from darkroom.build import build
+from darkroom.commands.checking.trained import moved
 from darkroom.contracts import PictureSource
 from darkroom.generation.denoising import Denoising
 from darkroom.generation.generator import Generator
@@ -38,18 +39,21 @@ def load_generator(
     ema: float | None = None,
     sampler: Any = None,
     guidance: Any = None,
+    tower: str | None = None,
 ) -> Generator:
     """What draws with the run's averaged weights; ``sampler`` and ``guidance`` are nodes in place of its own.
 
     ``ema``: width of another average, made of the run's snapshots (:func:`posthoc_average`).
+    ``tower``: where the file of its frozen text tower lies now.
 
-    Raises ValueError for a run of another kind, a first stage that it was not trained on, weights of another network
-    than its config.yaml describes, or a sampler that the run's process forbids.
+    Raises ValueError for a run of another kind, a first stage or a text tower that it was not trained on, weights of
+    another network than its config.yaml describes, or a sampler that the run's process forbids.
     """
     config = run.config
     if run.stage != "latent_diffusion":
         raise ValueError(f"run={run.path} trained the stage {run.stage}, which draws no pictures from noise")
-    model = Denoising(network=build(config.network), conditioner=build(config.conditioner), first_stage=first_stage)
+    conditioner = moved(config.conditioner, tower)
+    model = Denoising(network=build(config.network), conditioner=build(conditioner), first_stage=first_stage)
     path = run.trained(checkpoint)
     weights = trained_weights(path, first_stage=first_stage.spec.hash)
     if ema is not None:

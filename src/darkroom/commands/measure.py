@@ -21,12 +21,11 @@ from darkroom.commands.tracking import track
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import Judged, PictureSource, to_float
 from darkroom.data.prompts import PromptTable
-from darkroom.files import write_text
+from darkroom.files import digest, write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
 from darkroom.metrics.means import mean
 from darkroom.metrics.protocol import measured
-from darkroom.metrics.weights_file import digest
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.posthoc import posthoc_average

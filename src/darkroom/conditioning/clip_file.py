@@ -1,5 +1,6 @@
 """A CLIP of open_clip's list and the file of its weights: from open_clip's usual cache, fetched, or given by a path."""
 
+import functools
 import logging
 import zipfile
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from darkroom.conditioning.script_archive import script_weights
+from darkroom.files import digest
 
 _TOWER_KEYS = {"context_length", "vocab_size", "width", "heads", "layers"}  # what CLIP's own towers are described by
 
@@ -68,6 +70,12 @@ class ClipFile:
             )
         return path
 
+    def sha256(self) -> str:
+        """Of that file; it is read once a process, however many towers are built of it."""
+        path = self.path()
+        facts = path.stat()
+        return _digest(path, facts.st_size, facts.st_mtime_ns)
+
     def _fetched(self) -> Path:
         import open_clip
         from huggingface_hub.constants import HF_HUB_CACHE
@@ -82,6 +90,11 @@ class ClipFile:
                 f"could not be fetched ({reason}); fetch them elsewhere and give the file: "
                 f"{self.group}.{self.file_key}=PATH"
             ) from None
+
+
+@functools.cache
+def _digest(path: Path, size: int, written: int) -> str:  # noqa: ARG001  another file of the same name
+    return digest(path)
 
 
 def read_clip(path: Path, key: str) -> dict[str, Tensor]:

@@ -13,13 +13,16 @@ from darkroom.conditioning.facts import Facts
 from darkroom.conditioning.text import captions_of, require_captions
 from darkroom.contracts import Condition, ConditionSpec, Prompts
 
+_USUAL = "openai"
+
 
 class PretrainedText(nn.Module):
     """A frozen tower: ``Condition.tokens`` [b, context_length, width], ``mask``, ``vector`` [b, embedding width].
 
     The tower stands outside of the module tree: it has no part in state_dict, optimizer, EMA or gradient exchange, and
-    only follows ``.to``. A checkpoint therefore needs ``pretrained`` again when it is loaded. The tower is causal, so
-    fewer tokens than its 77 change nothing but the price. A dropped row is the empty caption.
+    only follows ``.to``. A checkpoint therefore needs ``pretrained`` again when it is loaded; a file of another
+    ``sha256`` is refused by a ValueError. The tower is causal, so fewer tokens than its 77 change nothing but the
+    price. A dropped row is the empty caption.
 
     The penultimate hidden states go into the last block and have passed no final norm (SD3, recipes.md 9.5); the
     final ones come out of it and have (SD1). The vector is the projected final state of the end token with either.
@@ -28,12 +31,13 @@ class PretrainedText(nn.Module):
     def __init__(
         self,
         model: str,  # as open_clip names it; OpenAI's weights given as a file want the name that ends in -quickgelu
-        pretrained: str | None = "openai",  # open_clip's tag (from the cache, else fetched), a file, or None: random
+        pretrained: str | None = _USUAL,  # open_clip's tag (from the cache, else fetched), a file, or None: random
         context_length: int = 77,  # tokens with start and end; longer captions are cut
         layer: Literal["final", "penultimate"] = "penultimate",  # which hidden states are the tokens
+        sha256: str | None = None,  # of the file; None takes any
     ):
         super().__init__()
-        tower = _load_tower(model, pretrained)
+        tower = _load_tower(ClipFile("conditioner", model, pretrained), sha256)
         if not 3 <= context_length <= tower.context_length:
             raise ValueError(
                 f"conditioner.context_length={context_length} is not in 3..{tower.context_length}, what {model} reads"
@@ -46,9 +50,12 @@ class PretrainedText(nn.Module):
 
     @staticmethod
     def completed(arguments: dict[str, Any], facts: Facts) -> dict[str, Any]:
-        """The constructor's arguments; raises ValueError where the data has no captions."""
+        """The constructor's arguments with the weights' hash; raises ValueError where the data has no captions."""
         require_captions("clip", facts)
-        return arguments
+        pretrained = arguments.get("pretrained", _USUAL)
+        if pretrained is None or arguments.get("sha256") is not None:
+            return arguments
+        return arguments | {"sha256": ClipFile("conditioner", arguments["model"], pretrained).sha256()}
 
     @property
     def tower(self) -> Any:
@@ -84,16 +91,20 @@ class PretrainedText(nn.Module):
         return super()._apply(fn, recurse)
 
 
-def _load_tower(model: str, pretrained: str | None) -> Any:
+def _load_tower(clip: ClipFile, sha256: str | None) -> Any:
     from open_clip.transformer import QuickGELU, TextTransformer  # seconds: only where there is text
 
-    clip = ClipFile("conditioner", model, pretrained)
+    if clip.pretrained and sha256 is not None and (found := clip.sha256()) != sha256:
+        raise ValueError(
+            f"conditioner.pretrained={clip.pretrained}: is not the file that the run began with, its sha256 is "
+            f"{found[:12]}... and not {sha256[:12]}...; give the path to that one"
+        )
     tower = TextTransformer(
         **clip.config["text_cfg"],
         output_dim=clip.config["embed_dim"],
         act_layer=QuickGELU if clip.quick_gelu else nn.GELU,
     )
-    if pretrained:
+    if clip.pretrained:
         _fill(tower, clip)
     return tower
 

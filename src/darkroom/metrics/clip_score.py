@@ -12,10 +12,11 @@ from torch import Tensor
 from darkroom.conditioning import tokens
 from darkroom.conditioning.clip_file import ClipFile, read_clip
 from darkroom.data.reading import in_threads
+from darkroom.files import digest
 from darkroom.metrics.extractor import ASKED, in_micro_batches
 from darkroom.metrics.open_clip_preparation import OpenClipPreparation
 from darkroom.metrics.rows import require_finite
-from darkroom.metrics.weights_file import digest, take
+from darkroom.metrics.weights_file import take
 
 
 class ClipScore:

@@ -1,12 +1,13 @@
 """Files of pretrained weights: read without running code, and refused in one line where they are of another network."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from darkroom.files import digest
 
 
 def fill(network: nn.Module, path: Path, *, key: str) -> str:
@@ -37,12 +38,6 @@ def take(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
     network.load_state_dict(
         {name: state[name].to(wanted[name].dtype) for name in wanted if name in state}, strict=False
     )
-
-
-def digest(path: Path) -> str:
-    """The file's sha256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(path: Path, key: str) -> dict[str, Tensor]:

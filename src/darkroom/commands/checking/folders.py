@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -100,10 +100,16 @@ def weights_faults(composition: Composition) -> Iterator[str]:
 
 
 def tower_faults(conditioner: Any) -> Iterator[str]:
-    """Weights of a text tower that are not where its node says; of tags, without dot and slash, open_clip knows."""
+    """Weights of a text tower that are not where its node says; of tags open_clip knows."""
     if not isinstance(conditioner, DictConfig):
         return
     for part in conditioner.get("conditioners") or [conditioner]:
         path = part.get("pretrained") if part.get("_target_") == _TOWER else None
-        if isinstance(path, str) and {".", "/"} & set(path) and not (exists(path) and Path(path).is_file()):
-            yield f"conditioner.pretrained={path}: there is no such file; put it there, or give one of open_clip's tags"
+        if names_file(path) and not (exists(path) and Path(path).is_file()):
+            remedy = "give conditioner.pretrained=PATH where it lies, or for a new training one of open_clip's tags"
+            yield f"conditioner.pretrained={path}: there is no such file; {remedy}"
+
+
+def names_file(pretrained: Any) -> TypeGuard[str]:
+    """Whether a text tower's weights are named by a path and not by one of open_clip's tags."""
+    return isinstance(pretrained, str) and bool({".", "/"} & set(pretrained))

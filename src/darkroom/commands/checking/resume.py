@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zipfile import is_zipfile
 
 from omegaconf import DictConfig, OmegaConf
 
 from darkroom.commands.checking.argv import Arguments, name, parsed, quoted, shown
 from darkroom.commands.checking.compose import Space
+from darkroom.commands.checking.folders import names_file
 from darkroom.commands.checking.limits import foreign_fault, run_fault
 from darkroom.commands.checking.overrides import Vocabulary
 from darkroom.commands.checking.spelling import meant
@@ -23,7 +25,8 @@ FREE = (
     "packages",
 )  # may differ from the run's beginning
 _KEPT = "callback.ema"  # but not this: the average is of the whole training, and what the run is judged by
-_MOVED = ("data.root", "stage.latents")  # folders of the machine that it began on; the data are told apart by content
+_TOWER = "conditioner.pretrained"
+_MOVED = ("data.root", "stage.latents", _TOWER)  # places of the machine that it began on; their content has a hash
 
 
 def run_space(run: str) -> Space:
@@ -59,7 +62,13 @@ def kept_overrides(arguments: Arguments) -> list[str]:
     """The overrides that a resumed run obeys; the others only repeat what it has."""
     run, steps = arguments.value("resume"), arguments.value("max_steps")
     kept = [text for text in arguments.overrides if _is_free(name(text)) or name(text).startswith("hydra")]
-    return [*(_followers(Path(run or ""), steps) if steps else ()), *kept]
+    twins = [text.replace(_TOWER, f"stage.{_TOWER}", 1) for text in kept if name(text) == _TOWER]  # were ${conditioner}
+    return [*(_followers(Path(run or ""), steps) if steps else ()), *kept, *twins]
+
+
+def _moves(pretrained: Any, config: DictConfig) -> bool:
+    """Whether a text tower's file is given for a file: a tag of open_clip tells the activation too, a path does not."""
+    return names_file(OmegaConf.select(config, _TOWER)) and names_file(pretrained)
 
 
 def _is_free(key: str) -> bool:
@@ -100,7 +109,7 @@ def _fault(text: str, run: str, config: DictConfig, vocabulary: Vocabulary) -> s
     root = key.split(".")[0].split("/")[0]
     if key == "resume" or root == "hydra":
         return None
-    if _is_free(key):
+    if _is_free(key) and (key != _TOWER or _moves(override.value(), config)):
         if not vocabulary.chooses(override):
             return None
         return (

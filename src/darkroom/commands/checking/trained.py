@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from darkroom.build import escaped
 from darkroom.commands.checking.compose import Composition
-from darkroom.commands.checking.folders import tower_faults
+from darkroom.commands.checking.folders import names_file, tower_faults
 from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.modules import NotThere, locate
 from darkroom.commands.checking.spelling import nearest
@@ -66,6 +67,9 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
     """What sample.py and evaluate.py cannot do with the run that they are given, a line each."""
     asked = composition.config
     path = None if OmegaConf.is_missing(asked, "run") else asked.get("run")
+    tower = OmegaConf.select(asked, "conditioner.pretrained")
+    if command == "evaluate" and path is None and tower is not None:
+        return [f"conditioner.pretrained={tower}: is for the text tower of run=RUN; leave it out"]
     if not isinstance(path, str) or run_fault("run", path):  # told of elsewhere
         return []
     config = OmegaConf.load(Path(path) / "config.yaml")
@@ -76,16 +80,20 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
         return [f"run={path}: it has nothing trained yet; go on with python train.py resume={path}"]
     if command == "sample" and stage != "latent_diffusion":
         return [f"run={path}: it trained the stage {stage}, which draws no pictures; give a latent diffusion run"]
-    found = [*_of_data(command, asked, config), *_of_checkpoint(asked, Path(path), stage)]
+    found = [*_of_data(command, asked, config), *_of_checkpoint(asked, Path(path), stage), *_of_tower(asked, config)]
     if stage == "latent_diffusion":
         found += [*_of_sampling(asked, config, composition), *_of_average(asked, Path(path))]
-        found += tower_faults(config.get("conditioner"))
     else:
         found += _of_drawing(asked)
     if command == "sample":
         found += _of_prompts(asked, Reads.of(config.get("conditioner")))
         found += _of_out(asked.out)
     return found
+
+
+def moved(conditioner: Any, tower: str | None) -> Any:
+    """A run's node with the file of its text tower where that lies now; None leaves it as it is."""
+    return conditioner if tower is None else OmegaConf.merge(conditioner, {"pretrained": escaped(tower)})
 
 
 def init_faults(composition: Composition) -> Iterator[str]:
@@ -128,6 +136,17 @@ def _of_checkpoint(asked: DictConfig, run: Path, stage: str) -> Iterator[str]:
         yield f"checkpoint=best: the artifact of {run} is of its last step; leave it out"
     elif not (run / "checkpoints" / "best.json").is_file():
         yield f"checkpoint=best: {run} watched no metric (callback.checkpoints.monitor); leave it out"
+
+
+def _of_tower(asked: DictConfig, config: DictConfig) -> Iterator[str]:
+    """A text tower whose file is not there, or another than of a file that is given for one."""
+    tower, conditioner = OmegaConf.select(asked, "conditioner.pretrained"), config.get("conditioner")
+    if tower is None or (names_file(OmegaConf.select(config, "conditioner.pretrained")) and names_file(tower)):
+        yield from tower_faults(moved(conditioner, tower))
+    elif names_file(tower):
+        yield f"conditioner.pretrained={tower}: run={asked.run} has no text tower of a file; leave it out"
+    else:
+        yield f"conditioner.pretrained={tower}: wants a path, to the file of the run's text tower; leave it out"
 
 
 def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition) -> Iterator[str]:
