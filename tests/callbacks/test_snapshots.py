@@ -59,10 +59,12 @@ def test_numbers_that_say_nothing_are_refused(argument, value):
         Snapshots(**{argument: value})
 
 
-def test_a_resumed_run_cannot_begin_them(tmp_path):
+def test_a_resumed_run_cannot_begin_them_and_is_left_as_it_was(tmp_path):
     part = tiny.train(tmp_path / "part", tiny.DIFFUSION, "max_steps=4")
+    before = {path: path.stat().st_mtime_ns for path in part.path.rglob("*")}
     with pytest.raises(ValueError, match=r"callback\.snapshots\.count=4: 4 steps of this run were trained without"):
         tiny.train(part.path, tiny.DIFFUSION, *KEEPING, "max_steps=10")
+    assert {path: path.stat().st_mtime_ns for path in part.path.rglob("*")} == before
 
 
 def test_an_autoencoder_keeps_none(tmp_path):

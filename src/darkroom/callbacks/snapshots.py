@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from darkroom.callbacks.ema import learning, model_of
 from darkroom.callbacks.samples import Generates
+from darkroom.runs.checkpoint import AtomicCheckpointIO, step_of
 from darkroom.runs.posthoc import write_snapshot
 from darkroom.runs.power_average import PowerAverage
 from darkroom.runs.trainer import run_of
@@ -40,22 +41,26 @@ class Snapshots(Callback):
         self._averages = [PowerAverage(width) for width in WIDTHS]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.refuse(trainer, pl_module)
         for average in self._averages if self._count else ():
             average.start(learning(model_of(pl_module)))
 
     def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises ValueError for a stage that draws no pictures: an autoencoder ends with the artifact of its EMA."""
-        if self._count and not isinstance(pl_module, Generates):
-            raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
+        """Raises ValueError for a stage that draws no pictures: an autoencoder ends with the artifact of its EMA.
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises ValueError where a resumed run has steps that the averages have not seen."""
-        seen = self._averages[0].step
-        if self._count and trainer.global_step >= seen + self._every:
+        And where a resumed run has steps that the averages in its checkpoint have not seen.
+        """
+        if not self._count:
+            return
+        if not isinstance(pl_module, Generates):
+            raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
+        if (newest := run_of(trainer).loadable()) is None:
+            return
+        held = AtomicCheckpointIO().load_checkpoint(newest)["callbacks"].get(self.state_key)
+        unseen = step_of(newest) - (held[str(WIDTHS[0])]["step"] if held else 0)
+        if unseen >= self._every:
             raise ValueError(
-                f"callback.snapshots.count={self._count}: {trainer.global_step - seen} steps of this run were trained "
-                "without these averages; leave it out, or begin a new run"
+                f"callback.snapshots.count={self._count}: {unseen} steps of this run were trained without these "
+                "averages; leave it out, or begin a new run"
             )
 
     def on_train_batch_end(
