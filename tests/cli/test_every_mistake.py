@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 from furnished import first_stages, pictures, runs
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from darkroom.commands import evaluate, sample, train
 from darkroom.commands.checking.check import check
+from darkroom.commands.front import enter
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
@@ -229,6 +230,10 @@ EARLY: list[tuple[str, list[str], list[str]]] = [
     ("sample", ["run=runs/label", "conditioner.pretrained=x.pt"], ["conditioner.pretrained=x.pt", "no text tower"]),
     ("evaluate", [*G, "conditioner.pretrained=x.pt"], ["conditioner.pretrained=x.pt", "run=RUN"]),
     ("sample", ["run=runs/label", "conditioner.pretraned=x.pt"], ["conditioner.pretraned=x.pt", "pretrained?"]),
+    # jobs that would write over each other
+    ("evaluate", ["-m", *G, "seed=0,1", "out=a.json"], ["out=a.json: 2 jobs", "out='a-${hydra:job.num}.json'"]),
+    ("evaluate", ["-m", *G, "kid_size=2,3,4", "statistics_out=s.npz"], ["statistics_out=s.npz: 3 jobs", "='s-${hydra"]),
+    ("sample", ["-m", "run=runs/label", "seed=0,1", "out=new"], ["out=new: 2 jobs", "out='new-${hydra:job.num}'"]),
     # flags that only show
     ("train", ["--cfg", "job", "experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
     ("train", ["--info", "defaults", "experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
@@ -410,6 +415,21 @@ def test_what_is_there_may_be_left_out_by_null_and_stays_out_of_the_resumed_run(
     config.callback.progress = None
     OmegaConf.save(config, tmp_path / "config.yaml")
     assert check("train", [f"resume={tmp_path}"], Path("conf")) == []
+
+
+def test_jobs_that_write_each_a_file_of_its_own_start():
+    started, before = [], everything()
+
+    def task(config: DictConfig) -> None:
+        started.append((config.seed, config.out))
+
+    def sweep(*given: str) -> int:
+        return enter("evaluate", ["-m", *G, *given], Path("conf"), task, wants=["generated"])
+
+    assert sweep("seed=5,6", "out=some/of-${hydra:job.num}.json") == 0
+    assert sweep("seed=7,8", "out=seed ${seed}.json") == 0
+    assert started == [(5, "some/of-0.json"), (6, "some/of-1.json"), (7, "seed 7.json"), (8, "seed 8.json")]
+    assert everything() == before
 
 
 def test_an_experiment_that_is_no_text_hides_not_the_others(capsys):

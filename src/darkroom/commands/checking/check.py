@@ -24,7 +24,7 @@ from darkroom.commands.checking.signatures import Signature, signature
 from darkroom.commands.checking.spelling import meant
 from darkroom.commands.checking.sweep import sweep_faults
 from darkroom.commands.checking.trained import init_faults, pairing_faults, trained_faults
-from darkroom.commands.checking.written import written_faults
+from darkroom.commands.checking.written import clash_faults, written_faults
 
 _NEEDED = ("stage", "data", "trainer", "optimizer", "lr_schedule")  # groups that no training can be without
 _CHECKS = (
@@ -95,7 +95,8 @@ def faults(command: str, arguments: Arguments, conf: Path) -> list[str]:
             return _resumed(command, arguments, conf, vocabulary)
         space = Space(conf, command)
         every = jobs(space, arguments.overrides, arguments.multirun)
-        return list(dict.fromkeys(fault for job in every for fault in _of_job(command, space, job, conf, vocabulary)))
+        found = [fault for job in every for fault in _of_job(command, space, job, conf, vocabulary)]
+        return list(dict.fromkeys(found or clash_faults(space, every)))
     except ERRORS as error:
         return [words(error)]
 

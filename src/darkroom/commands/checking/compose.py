@@ -136,7 +136,8 @@ def jobs(space: Space, overrides: Sequence[str], multirun: bool) -> list[list[st
         given = {each.key_or_group for each in parsed}
         params = _sweeper_params(loader, space, overrides)
         parsed += parser.parse_overrides([f"{key}={value}" for key, value in params.items() if key not in given])
-        return [list(job) for job in itertools.product(*map(_alternatives, parsed))]
+        every = itertools.product(*map(_alternatives, parsed))
+        return [[*job, f"hydra.job.num={number}"] for number, job in enumerate(every)]  # for ${hydra:job.num}
 
 
 def _sweeper_params(loader: ConfigLoaderImpl, space: Space, overrides: Sequence[str]) -> dict[str, str]:

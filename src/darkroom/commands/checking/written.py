@@ -1,9 +1,11 @@
 """Faults of the files that ``evaluate.py`` is to write. Standard library."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from darkroom.commands.checking.compose import Composition
+from darkroom.commands.checking.argv import name
+from darkroom.commands.checking.compose import Composition, Space, composed
 from darkroom.commands.checking.paths import exists, is_folder
 
 # pictures and the numbers of each: as measure.py, sweep.py and memorisation.py in darkroom.commands have them
@@ -25,6 +27,19 @@ def written_faults(composition: Composition) -> Iterator[str]:
             yield from _kept("out", Path(out), *(Path(out.removesuffix(".json") + end) for end in beside))
     if isinstance(statistics, str) and statistics:
         yield from _kept("statistics_out", Path(statistics))
+
+
+def clash_faults(space: Space, jobs: Sequence[Sequence[str]]) -> Iterator[str]:
+    """What several jobs of one sweep would write over each other."""
+    given = {name(text) for text in jobs[0]} if len(jobs) > 1 else ()
+    for key in ("out", "statistics_out"):
+        if key not in given:
+            continue
+        places = Counter(Path(path) for job in jobs if (path := composed(space, job).config.get(key)))
+        for path, count in places.items():
+            if count > 1:
+                own = f"{key}='{str(path).removesuffix(path.suffix)}-${{hydra:job.num}}{path.suffix}'"
+                yield f"{key}={path}: {count} jobs would write it, one over the other; give each its own, as in {own}"
 
 
 def _kept(key: str, *paths: Path) -> Iterator[str]:
