@@ -15,6 +15,14 @@ from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile
 
 
+@pytest.fixture(autouse=True)
+def _heeded():
+    """Tests may run in the background of a shell, which has them ignore Ctrl-C, as a training then does too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Sender(Callback):
     """Sends signals at the end of a batch."""
 
