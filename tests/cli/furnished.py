@@ -1,8 +1,7 @@
-"""Pictures, artifacts and runs, right and wrong, that command lines of the table of mistakes name."""
+"""Experiments, pictures, artifacts and runs, right and wrong, that the command lines of mistakes/ name."""
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -13,6 +12,42 @@ from darkroom.autoencoding.artifact import FILES, hash_of
 from darkroom.commands.checking.compose import Space, composed
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
+
+EXPERIMENT = """# @package _global_
+# A mistake.
+defaults: [{override /stage: autoencoder}, {override /autoencoder: kl_f8_small}]
+max_steps: 1
+"""
+EXPERIMENTS = {
+    "twisted": "optimizer: {lrr: 1.0}",
+    "rooted": "batch_sise: 3",
+    "emma": "callback: {emma: {sigma_rel: 0.1}}",
+    "nulled": "callback: {progres: null}",
+    "termless": "stage: {loss: {terms: {l11: null}}}",
+    "strays": "callback: {foo: 1, bar: 2}",
+    "lean": "callback: {progress: null}\nstage: {loss: {terms: {l1: null, l2: null}}}",
+    "targeted": "stage: {loss: {terms: {l2: {_targt_: darkroom.autoencoding.loss.reconstruction.L2, weight: 1.0}}}}",
+}
+NO_RUNS = {"list": b"[1, 2]", "hollow": b"", "binary": b"\xff\xfe\x00", "torn": b"a: [", "other": b"stage: 1"}
+
+
+def furnish(place: Path) -> None:
+    """All that the rows speak of, and a conf/ of its own with faulty experiments."""
+    for name in ("empty", "full"):
+        (place / name).mkdir()
+    for name in ("file", "full/other"):
+        (place / name).touch()
+    experiments(place / "conf")
+    pictures(place)
+    first_stages(place)
+    runs(place / "runs")
+
+
+def experiments(conf: Path) -> None:
+    shutil.copytree(CONF, conf)
+    for name, text in EXPERIMENTS.items():
+        (conf / "experiment" / f"{name}.yaml").write_text(EXPERIMENT + text + "\n")
+    (conf / "experiment" / "latin.yaml").write_bytes(EXPERIMENT.encode() + b"# caf\xe9\n")
 
 
 def pictures(folder: Path) -> None:
@@ -53,8 +88,8 @@ def first_stages(folder: Path) -> None:
     (folder / "undivided" / "HASH").write_text(hash_of(folder / "undivided"))
 
 
-def runs(folder: Path, others: Mapping[str, bytes]) -> None:
-    """An autoencoder's, and a denoiser's of three classes; the check opens config.yaml alone, ``others`` too."""
+def runs(folder: Path) -> None:
+    """An autoencoder's, a denoiser's of three classes, and what is no run; the check opens config.yaml alone."""
     label = {
         "_target_": "darkroom.conditioning.class_label.ClassLabel",
         "num_classes": 3,
@@ -69,7 +104,7 @@ def runs(folder: Path, others: Mapping[str, bytes]) -> None:
         (folder / name / "checkpoints").mkdir(parents=True)
         (folder / name / "checkpoints" / "step-00000001.ckpt").touch()
         (folder / name / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
-    for name, content in others.items():
+    for name, content in NO_RUNS.items():
         (folder / name).mkdir()
         (folder / name / "config.yaml").write_bytes(content)
     taken = folder.parent / "taken" / "autoencoder" / "old"

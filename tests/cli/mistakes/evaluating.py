@@ -1,0 +1,43 @@
+"""Mistakes of evaluate.py."""
+
+from cli.mistakes.beginnings import C, G, Row
+
+ROWS: list[Row] = [
+    # runs
+    ("evaluate", ["run=nowhere"], ["run=nowhere", "no such folder"]),
+    ("evaluate", ["run=runs/label", "n=0"], ["n=0", "at least 1"]),
+    ("evaluate", ["run=runs/label", "out=full"], ["out=full", ".json"]),
+    ("evaluate", ["run=runs/first", "checkpoint=best"], ["checkpoint=best", "last step"]),
+    ("evaluate", ["run=runs/list"], ["run=runs/list", "not one that train.py wrote"]),
+    ("evaluate", ["run=runs/first", "+sweep.foo=1"], ["sweep.foo", "guidance_scale"]),
+    # folders of pictures
+    ("evaluate", [G[0], *G[2:]], ["reference is not set", "reference=DIR"]),
+    ("evaluate", [*G, "generated=nowhere"], ["generated=nowhere", "no such folder"]),
+    ("evaluate", [*G, "reference=file"], ["reference=file", "is a file"]),
+    ("evaluate", [*G, "run=runs/label"], ["generated=flat", "by itself"]),
+    ("evaluate", [*G, "metrics=[fd,kidd]"], ["kidd", "kid?", "precision_recall"]),
+    ("evaluate", [*G, "extractor.weights=nowhere"], ["extractor.weights=nowhere", "no such file", "squeezenet1_1"]),
+    ("evaluate", G[:2], ["extractor: none is chosen"]),
+    ("evaluate", G[:3], ["extractor.weights=", "no such file", "put it there"]),
+    ("evaluate", [*G, "extractor=squeezenet"], ["extractor=squeezenet", "squeezenet1_1?"]),
+    ("evaluate", [*G, "kid_size=1"], ["kid_size=1", "at least 2"]),
+    ("evaluate", [*G, "metrics=fd"], ["metrics='fd'", "Sequence[str]"]),
+    ("evaluate", [*G, "memorisation=true"], ["memorisation=true", "training=DIR"]),
+    ("evaluate", [*G, "ema=wide"], ["ema='wide'", "float"]),
+    # what is compared
+    ("evaluate", ["compare=[file]"], ["compare", "two files, not 1"]),
+    ("evaluate", ["compare=[file,nowhere]"], ["compare", "no file nowhere"]),
+    ("evaluate", ["generated=null"], ["run is not set", "compare=[A,B]"]),
+    # copies
+    ("evaluate", [*C[:2], *C[3:]], ["held_out is not set", "held_out=DIR"]),
+    ("evaluate", [*C, "training=nowhere"], ["training=nowhere", "no such folder"]),
+    ("evaluate", [*C, "generated=file"], ["generated=file", "is a file"]),
+    ("evaluate", [*C, "held_out=single/../flat"], ["held_out=single/../flat", "folder of training"]),
+    ("evaluate", [*C, "reference=flat"], ["reference=flat", "leave reference, or training and held_out, out"]),
+    ("evaluate", [*C, "out=pairs.png"], ["out=pairs.png", ".json"]),
+    # a frozen text tower of a run, where its file lies now
+    ("evaluate", [*G, "conditioner.pretrained=x.pt"], ["conditioner.pretrained=x.pt", "run=RUN"]),
+    # jobs that would write over each other
+    ("evaluate", ["-m", *G, "seed=0,1", "out=a.json"], ["out=a.json: 2 jobs", "out='a-${hydra:job.num}.json'"]),
+    ("evaluate", ["-m", *G, "kid_size=2,3,4", "statistics_out=s.npz"], ["statistics_out=s.npz: 3 jobs", "='s-${hydra"]),
+]  # fmt: skip

@@ -1,0 +1,71 @@
+"""Settings of train.py: none where one is needed, of a wrong type, out of range, or none that a training can have."""
+
+from cli.mistakes.beginnings import A, D, F, Row
+
+ROWS: list[Row] = [
+    # nothing where something is needed
+    ("train", [*A, "optimizer=null"], ["optimizer=null", "adam, adamw"]),
+    ("train", ["experiment=null"], ["experiment=null", "shapes_autoencoder"]),
+    ("train", [*D, "~process"], ["process", "nowhere"]),
+    ("train", [*A, "~trainer"], ["trainer", "trainer=NAME", "cpu"]),
+    ("train", [*A, "logs="], ["logs=", "empty"]),
+    ("train", [*A, "~data"], ["data: none is chosen", "data=NAME", "image_folder"]),
+    ("train", [*A, "~stage"], ["stage: none is chosen", "stage=NAME"]),
+    ("train", [*D, "~sampler"], ["sampler: none is chosen", "sampler=NAME", "euler"]),
+    ("train", ["--cfg", "job", *A, "optimizer=null"], ["optimizer=null", "adam, adamw"]),
+    # wrong types
+    ("train", [*A, "seed=1.5"], ["seed=1.5", "int"]),
+    ("train", [*A, "max_steps=1e5"], ["max_steps=100000.0", "int"]),
+    ("train", [*A, "compile=yess"], ["compile='yess'", "bool"]),
+    ("train", [*A, "optimizer.eps=tiny"], ["optimizer.eps='tiny'", "float"]),
+    ("train", [*A, "trainer.precision=bf17"], ["trainer.precision='bf17'", "bf16?"]),
+    ("train", [*A, "trainer.accelerator=gpuu"], ["trainer.accelerator=gpuu", "gpu?"]),
+    ("train", [*D, "process.time_law=linear"], ["process.time_law='linear'", "TimeLaw"]),
+    ("train", [*A, "stage.loss.terms.kl=1"], ["stage.loss.terms.kl", "_target_"]),
+    ("train", [*A, "seed=1,2"], ["seed=1,2", "--multirun"]),
+    ("train", [*A, "stage.name=foo"], ["stage.name='foo'", "autoencoder"]),
+    ("train", [*A, "trainer.devices=abc"], ["trainer.devices=abc", "number"]),
+    ("train", [*A, "trainer.devices=[a]"], ["trainer.devices=[a]", "[0,1]"]),
+    # out of range
+    ("train", [*A, "batch_size=0"], ["batch_size=0", "at least 1"]),
+    ("train", [*A, "batch_size=10", "trainer.accumulate_grad_batches=4"], ["batch_size=10", "batch_size=8"]),
+    ("train", [*A, "batch_size=9", "trainer=cpu", "trainer.devices=2"], ["batch_size=9", "trainer.devices=2", "8"]),
+    ("train", [*A, "max_steps=0"], ["max_steps=0", "at least 1"]),
+    ("train", [*A, "resolution=10"], ["resolution=10", "at least 16"]),
+    ("train", [*A, "num_workers=-1"], ["num_workers=-1", "at least 0"]),
+    ("train", [*A, "trainer.devices=0"], ["trainer.devices=0", "at least 1"]),
+    ("train", [*A, "trainer.log_every_n_steps=0"], ["trainer.log_every_n_steps=0", "at least 1"]),
+    ("train", [*A, "data.train_size=0"], ["data.train_size=0", "at least 1"]),
+    ("train", [*A, "lr_schedule.warmup_steps=-5"], ["lr_schedule.warmup_steps=-5", "at least 0"]),
+    ("train", [*A, "callback.first_batch.n=0"], ["callback.first_batch.n=0", "at least 1"]),
+    ("train", [*A, "callback.reconstructions.n=0"], ["callback.reconstructions.n=0", "at least 1"]),
+    ("train", [*F, "data.root=flat", "data.max_unreadable=-1"], ["data.max_unreadable=-1", "at least 0"]),
+    ("train", [*A, "callback.distribution.every_n_validations=0"], ["every_n_validations=0", "at least 1"]),
+    ("train", [*A, "callback.distribution.batch_size=0"], ["callback.distribution.batch_size=0", "at least 1"]),
+    ("train", [*A, "callback.distribution.n=0"], ["callback.distribution.n=0", "at least 2"]),
+    ("train", [*A, "callback.checkpoints.keep=0"], ["callback.checkpoints.keep=0", "at least 1"]),
+    ("train", [*D, "sampler=ddim", "process=ddpm", "sampler.sampler.eta=2"], ["sampler.sampler.eta=2", "0 and 1"]),
+    # parts that do not go together
+    ("train", [*D, "process.parameterization._target_=darkroom.diffusion.parameterization.Eps"], ["Eps", "Flow"]),
+    ("train", [*A, "stage=latent_diffusion"], ["stage=latent_diffusion", "trains the stage autoencoder"]),
+    ("train", [*D, "stage=autoencoder"], ["stage=autoencoder", "trains the stage latent_diffusion"]),
+    # what a config may name
+    ("train", [*A, "optimizer._target_=mylab.Adam"], ["optimizer._target_=mylab.Adam", "packages=[NAME]"]),
+    ("train", [*A, "packages=mylab"], ["packages='mylab'", "Sequence[str]"]),
+    ("train", [*A, "packages=[nonexistent]"], ["packages=[nonexistent]", "no package"]),
+    ("train", [*A, "+optimizer._args_=[1]"], ["optimizer._args_", "by its name"]),
+    ("train", [*A, "packages=[__main__]"], ["packages=[__main__]", "no package"]),
+    # what Lightning can do and a training here cannot
+    ("train", [*A, "trainer.precision=16-mixed"], ["trainer.precision=16-mixed", "32-true", "bf16-mixed"]),
+    ("train", [*A, "trainer=debug", "max_steps=50"], ["max_steps=50", "200", "trainer.max_steps=50"]),
+    ("train", [*A, "trainer.precision=bf16-true"], ["trainer.precision=bf16-true", "bf16-mixed"]),
+    ("train", [*A, "trainer.precision=64"], ["trainer.precision=64", "32-true"]),
+    ("train", [*A, "trainer.num_nodes=2"], ["trainer.num_nodes=2", "one machine"]),
+    ("train", [*A, "trainer.val_check_interval=0.5"], ["trainer.val_check_interval=0.5", "steps", "whole number"]),
+    ("train", [*A, "trainer.val_check_interval=null"], ["trainer.val_check_interval=None", "whole number"]),
+    ("train", [*A, "trainer.accelerator=mps"], ["trainer.accelerator=mps", "cuda or cpu"]),
+    # not finite
+    ("train", [*D, "guidance.scale=nan"], ["guidance.scale=nan", "finite"]),
+    ("train", [*A, "optimizer.lr=nan"], ["optimizer.lr=nan", "finite"]),
+    ("train", [*A, "callback.gradient_norm.max_norm=inf"], ["callback.gradient_norm.max_norm=inf", "finite"]),
+]  # fmt: skip
