@@ -1,5 +1,7 @@
 """The distance of reconstructions from their originals, logged while an autoencoder trains."""
 
+from functools import partial
+
 import pytest
 import torch
 import torchvision
@@ -28,7 +30,7 @@ def test_the_logged_distance_is_that_of_the_artifacts_reconstructions(tmp_path, 
     run = tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, "max_steps=4")
     extractor = Extractor(
         name="x",
-        network=Trunk("squeezenet1_1"),
+        network=partial(Trunk, model="squeezenet1_1"),
         weights=str(weights),
         size=64,
         mean=run.config.extractor.mean,

@@ -6,6 +6,7 @@ The ways to spoil a picture are those of the calibration of the real data.
 import io
 import os
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,9 @@ def untrained(model, size, folder):
 
 
 def extractor(model, weights, size):
-    return Extractor(name=model, network=Trunk(model), weights=str(weights), size=size, mean=MEAN, std=STD)
+    return Extractor(
+        name=model, network=partial(Trunk, model=model), weights=str(weights), size=size, mean=MEAN, std=STD
+    )
 
 
 def features(extractor, pictures):

@@ -57,7 +57,7 @@ def of():
     sets = {"reference": a, "real": b, "blurred": blurred(b, 1), "noisy": noisy(b), "few classes": of_few}
     assert all(len(each) == EACH for each in sets.values())
     weights = f"{REAL}/weights/{FILES['squeezenet1_1']}"
-    extractor = Extractor(name="both", network=Both(), weights=weights, size=64, mean=MEAN, std=STD)
+    extractor = Extractor(name="both", network=Both, weights=weights, size=64, mean=MEAN, std=STD)
     return {name: features(extractor, pictures) for name, pictures in sets.items()}
 
 

@@ -83,6 +83,14 @@ def test_the_error_of_a_kernel_distance_is_that_over_fresh_samples_of_both_sets(
     assert sum(number["sd"] for number in own) / len(own) == pytest.approx(float(spread), rel=0.5)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_reference_of_another_width_is_refused_whatever_it_says_of_itself(family):
+    with pytest.raises(
+        ValueError, match=r"^reference: its features have 63 numbers and those of x 64; .* delete it there$"
+    ):
+        found(family, reference=REFERENCE[:, 1:], extractor=INCEPTION)
+
+
 def test_single_pictures_have_no_cmmd():
     with pytest.raises(ValueError, match="cmmd: sets of 1 and 2000 pictures have no distance"):
         found("cmmd", generated=GENERATED[:1])

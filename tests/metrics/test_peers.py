@@ -133,7 +133,7 @@ def test_end_to_end_pictures_give_the_numbers_that_torch_fidelity_gives(tmp_path
     assert [int(each.long().sum()) for each in pictures] == [305727986, 352701015]
     save_file({}, tmp_path / "none.safetensors")
     weights = str(tmp_path / "none.safetensors")
-    own = Extractor(name="means", network=Means(), weights=weights, size=32, mean=[0.0] * 3, std=[1.0] * 3)
+    own = Extractor(name="means", network=Means, weights=weights, size=32, mean=[0.0] * 3, std=[1.0] * 3)
     generated, reference = (own(torch.stack([own.prepare(each) for each in all_of])) for all_of in pictures)
     near = neighbours(generated, reference, k=3, closed=True)
     found = {

@@ -45,7 +45,10 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True)
 class Sets:
-    """Features of two sets of pictures, and how they came about: extractor, preparation, both lists."""
+    """Features of two sets of pictures, and how they came about: extractor, preparation, both lists.
+
+    Raises ValueError for a reference of another width, whatever its protocol says.
+    """
 
     generated: Float[Tensor, "m d"]
     reference: Statistics
@@ -54,6 +57,14 @@ class Sets:
     extractor: FeatureExtractor
     errors: bool = True  # whether numbers come with theirs, which may take longer than they do
     own: Moments | None = None  # of all generated pictures, where ``generated`` are some: for the Frechet distance
+
+    def __post_init__(self) -> None:
+        theirs, ours = len(self.reference.moments.mean), self.generated.shape[1]
+        if theirs != ours:
+            raise ValueError(
+                f"reference: its features have {theirs} numbers and those of {self.extractor.name} {ours}; give one "
+                "that this extractor made, and where it was kept in cache=, delete it there"
+            )
 
     @property
     def reference_features(self) -> Float[Tensor, "n d"]:

@@ -12,6 +12,7 @@ from darkroom.data.reading import in_threads
 from darkroom.data.transforms import square
 from darkroom.metrics.inference import exact_float32, micro_batches
 from darkroom.metrics.preparation import pillow
+from darkroom.metrics.protocol import recorded
 from darkroom.metrics.weights_file import fill
 
 MICRO_BATCH = 32  # pictures at once, always: float32 products round differently by batch
@@ -82,21 +83,35 @@ class Extractor:
 
     Args:
         name: a distance is named after it.
-        network: from normalised pictures [b, 3, size, size] to features [b, d].
+        network: makes the one from normalised pictures [b, 3, size, size] to features [b, d]; a partial, since its
+            arguments, such as the layer, decide the features as the weights do, and so belong to the protocol.
         weights: a file of safetensors or a state dict, whose names are the network's; names that it lacks the network
             for (a classifier beside a trunk) are left out.
         size: pixels of a side; a picture is scaled by its shorter one and cropped in the middle.
         mean, std: of the channels in 0..1, to be subtracted and divided by.
 
-    Raises FileNotFoundError or ValueError in one line for a file that is not there, or of another network.
+    Raises FileNotFoundError or ValueError in one line for a file that is not there, or of another network, and
+    ValueError for a network that is built already.
     """
 
     def __init__(
-        self, *, name: str, network: nn.Module, weights: str, size: int, mean: Sequence[float], std: Sequence[float]
+        self,
+        *,
+        name: str,
+        network: Callable[[], nn.Module],
+        weights: str,
+        size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
     ) -> None:
+        if isinstance(network, nn.Module):
+            raise ValueError(
+                "extractor.network: is built already, so that nothing tells its arguments; give it _partial_: true"
+            )
         self.name, self.size = name, size
         self._mean, self._std = (torch.tensor(list(each)).view(1, 3, 1, 1) for each in (mean, std))
-        self._network = network.eval().requires_grad_(False)
+        self._recorded = recorded(network)
+        self._network = network().eval().requires_grad_(False)
         self.hash = fill(self._network, Path(weights), key="extractor.weights")
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 s s"]:
@@ -118,7 +133,8 @@ class Extractor:
         """What another extractor would have to share for its numbers to be these."""
         preparation = {"size": self.size, "mean": self._mean.flatten().tolist(), "std": self._std.flatten().tolist()}
         resize = {"resize": "Pillow bicubic, antialiased, of the centre square"}
-        return {"name": self.name, "weights": self.hash, **preparation, **resize, **ASKED}
+        network = {"network": self._recorded, "weights": self.hash}
+        return {"name": self.name, **network, **preparation, **resize, **ASKED}
 
     def _normalised(self, pictures: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b 3 s s"]:
         return (pictures.float() / 255 - self._mean) / self._std
