@@ -126,7 +126,8 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
     except ERRORS:
         base = composed(space, [text for text in overrides if _composes(text, vocabulary)])
         unknown = key_faults(overrides, base, vocabulary)
-        composition = composed(space, [text for text in overrides if text not in unknown])
+        known = tuple(text for text in overrides if text not in unknown)
+        composition = base if known == base.overrides else composed(space, known)
         found += unknown.values()
     found += root_faults(command, composition, conf, vocabulary)
     for faults_of in _CHECKS:
@@ -169,7 +170,7 @@ def root_faults(command: str, composition: Composition, conf: Path, vocabulary: 
         if key not in known:
             yield f"{key}: there is no such root key{meant(key, known - {'defaults'})} ({composition.file(key)})"
         elif key in schema.parameters and not OmegaConf.is_missing(composition.config, key):
-            fault = typed(key, composition.config[key], schema.parameters[key], composition.file(key))
+            fault = typed(composition, key, composition.config[key], schema.parameters[key])
             if fault:
                 yield fault
     yield from _inner_faults(composition, OmegaConf.to_container(primary))

@@ -37,7 +37,11 @@ class Source:
 
     path: Path
     package: str
-    content: DictConfig
+
+    @cached_property
+    def content(self) -> Any:
+        """Read when it is first asked for: most files cannot hold the key that a fault is about."""
+        return OmegaConf.load(self.path)
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class Composition:
     def file(self, key: str) -> str:
         """Where ``key`` got its value: a file, short enough for a message, or the command line."""
         given = key in map(name, self.overrides)
-        holders = [] if given else [source for source in self.sources if _holds(source, key)]
-        return _short(holders[-1].path) if holders else COMMAND_LINE
+        last = None if given else next((each for each in reversed(self.sources) if _holds(each, key)), None)
+        return _short(last.path) if last else COMMAND_LINE
 
     def comment(self, key: str) -> str:
         """What the file says beside a value without a default or from a cache, as ``: words``; or nothing."""
@@ -172,9 +176,7 @@ def _sources(defaults: Sequence, paths: Sequence[Path]) -> Iterator[Source]:
         for folder in paths:
             file = folder / f"{default.config_path}.yaml"
             if file.is_file():
-                content = OmegaConf.load(file)
-                if isinstance(content, DictConfig):
-                    yield Source(file, "" if default.package in (None, "_global_") else default.package, content)
+                yield Source(file, "" if default.package in (None, "_global_") else default.package)
                 break
 
 

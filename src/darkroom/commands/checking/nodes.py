@@ -58,7 +58,7 @@ def _of_interpolation(composition: Composition, key: str, parent: Any, last: Any
         yield f"{key}: {text} leads nowhere; {words(error).partition(' full_key')[0]} ({composition.file(key)})"
 
 
-def typed(key: str, value: Any, parameter: Parameter, where: str) -> str | None:
+def typed(composition: Composition, key: str, value: Any, parameter: Parameter) -> str | None:
     """The fault of a value that its annotation does not allow."""
     if parameter.wants is None or isinstance(value, DictConfig) or parameter.wants.allows(value):
         return None
@@ -67,7 +67,7 @@ def typed(key: str, value: Any, parameter: Parameter, where: str) -> str | None:
     near = nearest(value, named) if isinstance(value, str) else None
     choices = f"{'one of ' if len(named) > 1 else ''}{', '.join(named)}"
     text = choices if named and not parameter.wants.types else parameter.wants.text
-    return f"{key}={shown}: wants {text}{f'; did you mean {near}?' if near else ''} ({where})"
+    return f"{key}={shown}: wants {text}{f'; did you mean {near}?' if near else ''} ({composition.file(key)})"
 
 
 def _is_mapping(node: Any) -> bool:
@@ -113,17 +113,18 @@ def _like_target(node: DictConfig) -> str | None:
 
 
 def _of_node(composition: Composition, key: str, node: DictConfig) -> Iterator[str]:
-    where = composition.file(f"{key}._target_")
+    key_of_target = f"{key}._target_"
     target = node.get("_target_")
     own = composition.config.get("packages") or ()
     if not isinstance(target, str) or not permitted(target, own):
         known = ", ".join([*PACKAGES, *own])
-        yield f"{key}._target_={target}: a config may build what lies in {known}; packages=[NAME] adds one ({where})"
+        where = composition.file(key_of_target)
+        yield f"{key_of_target}={target}: a config may build what lies in {known}; packages=[NAME] adds one ({where})"
         return
     try:
         found = signature(target)
     except NotThere as missing:
-        yield f"{key}._target_={target}: {missing} ({where})"
+        yield f"{key_of_target}={target}: {missing} ({composition.file(key_of_target)})"
         return
     if found is not None:
         yield from _of_arguments(composition, key, node, target, found)
@@ -140,7 +141,7 @@ def _of_arguments(composition: Composition, key: str, node: DictConfig, target: 
             more = "; name it in _keys_ if its **kwargs know it" if taken.keywords else ""
             yield f"{inner}: {target} takes no {name}{meant(name, allowed)}{more} ({composition.file(inner)})"
         elif name in taken.parameters and _settled(node, name):
-            fault = typed(inner, node[name], taken.parameters[name], composition.file(inner))
+            fault = typed(composition, inner, node[name], taken.parameters[name])
             if fault:
                 yield fault
     if not node.get("_partial_") and "." in key:  # the program completes a node at the root

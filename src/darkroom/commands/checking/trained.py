@@ -60,7 +60,7 @@ def pairing_faults(composition: Composition) -> Iterator[str]:
     """A parameterization, sampler or time grid that cannot work on the schedule that is chosen beside it."""
     process, sampler = (composition.config.get(key) for key in ("process", "sampler"))
     if isinstance(process, DictConfig):
-        yield from _unpaired(process, sampler, composition.file("sampler._target_"))
+        yield from _unpaired(composition, process, sampler)
 
 
 def trained_faults(command: str, composition: Composition) -> list[str]:
@@ -151,7 +151,7 @@ def _of_tower(asked: DictConfig, config: DictConfig) -> Iterator[str]:
 
 def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition) -> Iterator[str]:
     if asked.get("sampler") is not None:
-        yield from _unpaired(config.process, asked.sampler, composition.file("sampler._target_"))
+        yield from _unpaired(composition, config.process, asked.sampler)
     scale = asked.get("guidance_scale")
     conditioner = Reads.of(config.get("conditioner"))
     if scale is not None and not conditioner.text and not conditioner.classes:
@@ -184,11 +184,13 @@ def _of_drawing(asked: DictConfig) -> Iterator[str]:
             yield f"{key}: run={asked.run} trained an autoencoder, which draws no samples; leave it out"
 
 
-def _unpaired(process: Any, sampler: Any, file: str) -> Iterator[str]:
+def _unpaired(composition: Composition, process: Any, sampler: Any) -> Iterator[str]:
     """``pair_faults``, each with the key of the part that does not fit."""
     alone = pair_faults(process)
     yield from (f"process.parameterization: {fault}" for fault in alone)
-    yield from (f"sampler: {fault} ({file})" for fault in pair_faults(process, sampler) if fault not in alone)
+    for fault in pair_faults(process, sampler):
+        if fault not in alone:
+            yield f"sampler: {fault} ({composition.file('sampler._target_')})"
 
 
 def _of_prompts(asked: DictConfig, reads: Reads) -> Iterator[str]:
