@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from metrics.photos import FILES, REAL, made, needs_real_data, untrained
 from PIL import Image, ImageFilter
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from darkroom.commands import evaluate
+from darkroom.data.plain_folder import PlainFolder, prepared
+from darkroom.metrics.inception_extractor import InceptionExtractor
 
 ROOT = Path(__file__).resolve().parents[2]
 EACH = 60
@@ -121,6 +125,53 @@ def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, 
     argv += [f"extractor.weights={folders}/squeezenet1_1.safetensors", "metrics=[kid]"]
     assert evaluate.main(argv, ROOT / "conf") == 2
     assert "mean and covariance alone" in capsys.readouterr().err
+
+
+class Small(torch.nn.Module):
+    """In the place of Inception, for features of few numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 6, 75, stride=75)  # to 3 x 3 places
+
+    def forward(self, picture):
+        return self.conv(picture).mean(dim=(2, 3))
+
+    def spatial(self, picture):
+        return self.conv(picture)[:, :1].relu().flatten(1)
+
+
+def test_a_file_of_inceptions_statistics_is_guided_diffusions_and_gives_sfid_beside_fid(tmp_path, monkeypatch):
+    monkeypatch.setattr("darkroom.metrics.inception_extractor.Inception", Small)
+    monkeypatch.setattr("darkroom.metrics.extractor.MICRO_BATCH", 12)
+    torch.manual_seed(0)
+    torch.save(Small().state_dict(), tmp_path / "small.pth")
+    spatial, of = InceptionExtractor(weights=str(tmp_path / "small.pth")).spatial, {}
+    for name, pictures in (("reference", made(12, seed=0)), ("others", made(12, seed=1))):
+        (tmp_path / name).mkdir()
+        for number, picture in enumerate(pictures):
+            picture.save(tmp_path / name / f"{number:02d}.png")
+        folder = PlainFolder(tmp_path / name)
+        of[name] = fid_features_to_statistics(spatial(prepared(folder.root, folder.names, spatial.prepare)))
+    expected = fid_statistics_to_metric(of["others"], of["reference"], False)["frechet_inception_distance"]
+    kept, foreign = tmp_path / "kept.npz", tmp_path / "foreign.npz"
+    argv = ["extractor=inception", f"extractor.weights={tmp_path / 'small.pth'}", f"generated={tmp_path / 'others'}"]
+    argv += ["metrics=[fd]", f"cache={tmp_path / 'cache'}"]
+    for number, given in enumerate(
+        ([f"reference={tmp_path / 'reference'}", f"statistics_out={kept}"], [f"reference={foreign}"])
+    ):
+        out = tmp_path / f"{number}.json"
+        assert evaluate.main([*argv, *given, f"out={out}"], ROOT / "conf") == 0
+        found = json.loads(out.read_text())
+        assert set(found) == {"fid", "sfid"}
+        assert found["sfid"]["value"] == pytest.approx(expected, rel=1e-4)
+        fid, sfid = (found[name]["protocol"] for name in ("fid", "sfid"))
+        assert (fid["width"], sfid["width"], sfid["m"]) == (6, 9, 12)
+        assert sfid["extractor"] == spatial.protocol and sfid["reference"] == fid["reference"]
+        with np.load(kept) as file:
+            np.testing.assert_allclose(file["mu_s"], of["reference"]["mu"], rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(file["sigma_s"], of["reference"]["sigma"], rtol=1e-4, atol=1e-7)
+            np.savez(foreign, **{name: file[name] for name in ("mu", "sigma", "mu_s", "sigma_s")})
 
 
 def test_a_family_that_these_features_cannot_give_is_refused_and_others_are_named_after_them(folders, capsys):

@@ -63,9 +63,25 @@ def test_features_and_logits_are_torch_fidelitys(weights, own, height, width):
     torch.testing.assert_close(own.logits(features).float(), logits, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (301, 340)])
+def test_spatial_features_are_those_of_torch_fidelitys_block_as_tensorflow_flattens_them(weights, own, height, width):
+    theirs = FeatureExtractorInceptionV3("inception-v3-compat", ["768"], feature_extractor_weights_path=str(weights))
+    maps = []
+    theirs.Mixed_6d.branch1x1.register_forward_hook(lambda *call: maps.append(call[-1]))
+    batch = pictures(2, height, width)
+    theirs(batch)
+    assert maps[0].shape == (2, 192, 17, 17)
+    expected = maps[0].numpy().transpose(0, 2, 3, 1)[..., :7].reshape(2, -1)  # as guided-diffusion takes them of NHWC
+    features = own.spatial(torch.stack([own.spatial.prepare(each) for each in batch]))
+    assert expected.std(axis=0).mean() > 1e-2 * expected.mean() > 0
+    torch.testing.assert_close(features, torch.from_numpy(expected), rtol=1e-5, atol=1e-5)
+    assert own.spatial.protocol == own.protocol | {"name": "inception_spatial", "layer": "mixed_6/conv, 7 channels"}
+
+
 def test_names_of_its_distances_are_those_of_the_field(own):
     names = [title(each, own) for each in ("fd", "rfd", "kid", "kid_full", "inception_score", "cmmd")]
     assert names == ["fid", "rfid", "kid", "kid_full", "inception_score", "cmmd_inception"]
+    assert title("fd", own.spatial) == "sfid"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -12,13 +12,17 @@ from darkroom.metrics.statistics_file import Statistics, read_statistics, write_
 
 def test_statistics_come_back_to_the_bit(tmp_path):
     path, of = tmp_path / "s.npz", moments(REFERENCE)
-    write_statistics(path, Statistics(of, {"extractor": {"name": "고양이"}}, REFERENCE))
+    spatial = moments(REFERENCE[:, :3])
+    write_statistics(path, Statistics(of, {"extractor": {"name": "고양이"}}, REFERENCE, spatial))
     found = read_statistics(path)
     assert torch.equal(found.moments.covariance, of.covariance) and torch.equal(found.moments.mean, of.mean)
     assert found.moments.n == 2000 and torch.equal(found.features, REFERENCE)
+    assert torch.equal(found.spatial.covariance, spatial.covariance) and torch.equal(found.spatial.mean, spatial.mean)
+    assert found.spatial.n == 2000
     assert found.protocol == {"extractor": {"name": "고양이"}}
-    with np.load(path, allow_pickle=False) as file:  # as pytorch-fid reads it
+    with np.load(path, allow_pickle=False) as file:  # as pytorch-fid reads it, and guided-diffusion
         assert file["mu"].shape == (64,) and file["sigma"].shape == (64, 64)
+        assert file["mu_s"].shape == (3,) and file["sigma_s"].shape == (3, 3)
         assert json.loads(file["protocol"].tobytes()) == found.protocol
 
 
@@ -28,8 +32,10 @@ def test_other_programs_files_are_read(tmp_path, dtype):
     arrays = {"mu": of.mean.numpy().astype(dtype), "sigma": of.covariance.numpy(), "mu_s": np.zeros(3)}
     np.savez(tmp_path / "s.npz", **arrays, arr_0=np.zeros((2, 4, 4, 3), np.uint8))
     found = read_statistics(tmp_path / "s.npz")
-    assert (found.moments.n, found.protocol, found.features) == (None, None, None)
+    assert (found.moments.n, found.protocol, found.features, found.spatial) == (None, None, None, None)
     torch.testing.assert_close(found.moments.mean, of.mean, rtol=1e-6, atol=1e-6)
+    np.savez(tmp_path / "s.npz", **arrays, sigma_s=np.eye(3))
+    assert torch.equal(read_statistics(tmp_path / "s.npz").spatial.covariance, torch.eye(3, dtype=torch.float64))
 
 
 EYE = np.eye(3)
@@ -43,6 +49,7 @@ EYE = np.eye(3)
         ({"mu": np.array([0, 0, np.nan]), "sigma": EYE}, "not finite"),
         ({"mu": np.zeros(3), "sigma": EYE + np.triu(np.ones((3, 3)))}, "not symmetric"),
         ({"mu": np.zeros(3), "sigma": np.diag([1.0, 1.0, -1.0])}, "negative eigenvalues"),
+        ({"mu": np.zeros(3), "sigma": EYE, "mu_s": np.zeros(2), "sigma_s": EYE}, "mu_s of .* and sigma_s of .* do not"),
         ({"mu": np.array([object()] * 3), "sigma": EYE}, "is no .npz of numbers"),
     ],
 )

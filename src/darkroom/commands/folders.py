@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from darkroom.commands.load import device
 from darkroom.data.plain_folder import PlainFolder
 from darkroom.files import write_text
 from darkroom.metrics.collecting import collected, spacing
-from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, frechet, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.metrics.moments import Moments
 from darkroom.metrics.protocol import differences
@@ -45,18 +46,21 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
         reference, facts = reference_of(config, features_of, sums=sums)
         protocol = {"extractor": extractor.protocol, "reference": facts}
         if config.statistics_out is not None:
-            write_statistics(Path(config.statistics_out), Statistics(reference.moments, protocol, reference.features))
+            write_statistics(Path(config.statistics_out), replace(reference, protocol=protocol))
             console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True)
         if folder is None:
             return {}
         rows = collected(features_of(folder, "generated"), every=spacing(len(folder)) if sums else 1)
-    assert rows.rows is not None
-    sets = Sets(rows.rows, reference, protocol, config.kid_size, extractor, own=rows.moments)
+        assert rows.rows is not None
+        sets = Sets(rows.rows, reference, protocol, config.kid_size, extractor, own=rows.moments)
+        spatial = _spatial(sets, features_of.spatial, folder) if "fd" in families else None
     warn_of_few({"generated": len(folder), "the reference": reference.moments.n})
     warn_of_same({"generated": rows.moments, "the reference": reference.moments})
     found: dict[str, Any] = {}
     for family in families:
         found |= FAMILIES[family](sets)
+    if spatial is not None:
+        found |= frechet(spatial)
     console.print(table(found, f"{len(folder)} pictures against {reference.moments.n or 'a file'}"))
     if config.out is not None:
         made = {"samples": folder.fingerprint, **provenance(device())}
@@ -66,11 +70,30 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     return found
 
 
+def _spatial(sets: Sets, features_of: FolderFeatures | None, folder: PlainFolder) -> Sets | None:
+    """The same pictures for sFID, where extractor and reference have what it is made of."""
+    if features_of is None or sets.reference.spatial is None:
+        return None
+    rows = collected(features_of(folder, "generated"), every=spacing(len(folder)))
+    assert rows.rows is not None
+    reference = Statistics(sets.reference.spatial, None, None)
+    protocol = {**sets.protocol, "extractor": features_of.extractor.protocol}
+    return replace(
+        sets,
+        generated=rows.rows,
+        reference=reference,
+        protocol=protocol,
+        extractor=features_of.extractor,
+        own=rows.moments,
+    )
+
+
 def reference_of(config: DictConfig, features_of: FolderFeatures, *, sums: bool) -> tuple[Statistics, Any]:
     """The reference's statistics, and what says in a protocol which pictures they are of.
 
     Of a folder they are kept in ``cache``, by what its pictures and the extractor are; of a large one without the
-    features where ``sums`` are enough. Raises ValueError for a file that was made by another extractor.
+    features where ``sums`` are enough, and with the moments of spatial ones where a file is written, which other
+    programs want to hold them. Raises ValueError for a file that was made by another extractor.
     """
     path = Path(config.reference)
     if path.suffix == ".npz":
@@ -79,11 +102,17 @@ def reference_of(config: DictConfig, features_of: FolderFeatures, *, sums: bool)
     families = _FAMILIES if config.metrics is None else config.metrics
     of_both = ["fd", *(each for each in families if each != "inception_score")]
     refuse_few("reference", folder, of_both, config.kid_size)
-    facts = folder.fingerprint
-    protocol = {"extractor": features_of.extractor.protocol, "reference": facts}
-    compute = partial(features_of, folder, "reference")
     held = not (sums and spacing(len(folder)) > 1)
-    return kept_statistics(Path(config.cache), protocol, compute, features=held), facts
+    facts = folder.fingerprint
+
+    def kept(by: FolderFeatures, *, held: bool) -> Statistics:
+        protocol = {"extractor": by.extractor.protocol, "reference": facts}
+        return kept_statistics(Path(config.cache), protocol, partial(by, folder, "reference"), features=held)
+
+    statistics = kept(features_of, held=held)
+    if config.statistics_out is not None and (beside := features_of.spatial) is not None:
+        statistics = replace(statistics, spatial=kept(beside, held=False).moments)
+    return statistics, facts
 
 
 def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:

@@ -1,13 +1,14 @@
-"""Features by which FID, KID and the Inception score are defined."""
+"""Features by which FID, sFID, KID and the Inception score are defined."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
-from darkroom.metrics.extractor import ASKED, Asked
+from darkroom.metrics.extractor import ASKED, Asked, in_micro_batches
 from darkroom.metrics.preparation import tensorflow_bilinear
 from darkroom.metrics.weights_file import fill
 from darkroom.networks.pretrained.inception import Inception
@@ -39,8 +40,45 @@ class InceptionExtractor(Asked):
         return self._network.logits(features.double())
 
     @property
+    def spatial(self) -> "InceptionSpatial":
+        """The same network's features of sFID."""
+        return InceptionSpatial(self)
+
+    def spatial_features(self, prepared: Float[Tensor, "b 3 299 299"]) -> Float[Tensor, "b d"]:
+        """Float32, on the CPU."""
+        return in_micro_batches(self._network.spatial, prepared, self._device)
+
+    @property
     def protocol(self) -> dict[str, Any]:
         """What another extractor would have to share for its numbers to be these."""
         network = {"model": "Inception v3 of 2015-12-05", "weights": self.hash, "layer": "pool_3"}
         preparation = {"size": _SIZE, "resize": "TensorFlow 1 bilinear", "crop": "none", "scale": "(u8 - 128) / 128"}
         return {"name": self.name, **network, **preparation, **ASKED}
+
+
+class InceptionSpatial:
+    """Features of which sFID is the Frechet distance (Nash et al. 2021), by the network of ``whole``."""
+
+    name = "inception_spatial"
+
+    def __init__(self, whole: InceptionExtractor) -> None:
+        self.titles: Mapping[str, str] = {"fd": "sfid"}
+        self._whole = whole
+
+    def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "3 299 299"]:
+        """As for all other features of the network."""
+        return self._whole.prepare(picture)
+
+    def __call__(self, prepared: Float[Tensor, "b 3 299 299"]) -> Float[Tensor, "b d"]:
+        """Float32, on the CPU."""
+        return self._whole.spatial_features(prepared)
+
+    def to(self, device: torch.device) -> "InceptionSpatial":
+        """Itself, computing on ``device``, as does ``whole`` from then on."""
+        self._whole.to(device)
+        return self
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What another extractor would have to share for its numbers to be these."""
+        return {**self._whole.protocol, "name": self.name, "layer": "mixed_6/conv, 7 channels"}

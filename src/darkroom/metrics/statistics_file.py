@@ -1,7 +1,8 @@
 """Statistics of a reference as one ``.npz``: ours, and those that FID's other programs leave (evaluation.md 9).
 
-Ours holds ``format mu sigma n protocol``, and ``features`` where they are there; pytorch-fid and EDM read its mu and
-sigma as their own. In those of guided-diffusion, pytorch-fid, clean-fid and EDM nothing says how they were made.
+Ours holds ``format mu sigma n protocol``, and ``mu_s sigma_s features`` where they are there; pytorch-fid and EDM read
+its mu and sigma as their own, guided-diffusion mu_s and sigma_s too. In those of guided-diffusion, pytorch-fid,
+clean-fid and EDM nothing says how they were made.
 """
 
 import json
@@ -31,6 +32,7 @@ class Statistics:
     moments: Moments
     protocol: Mapping[str, Any] | None
     features: Float[Tensor, "n d"] | None
+    spatial: Moments | None = None  # of the second features that sFID is made of
 
 
 def write_statistics(path: Path, statistics: Statistics) -> None:
@@ -39,6 +41,8 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
     record = np.frombuffer(json.dumps(statistics.protocol, sort_keys=True).encode(), dtype=np.uint8)
     arrays: dict[str, Any] = {"format": np.int64(_FORMAT), "n": np.int64(moments.n or 0), "protocol": record}
     arrays |= {"mu": moments.mean.numpy(), "sigma": moments.covariance.numpy()}
+    if statistics.spatial is not None:
+        arrays |= {"mu_s": statistics.spatial.mean.numpy(), "sigma_s": statistics.spatial.covariance.numpy()}
     if statistics.features is not None:
         arrays["features"] = statistics.features.numpy()
     with replacing(path) as draft, draft.open("wb") as file:
@@ -46,11 +50,11 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
 
 
 def read_statistics(path: Path, *, features: bool = True) -> Statistics:
-    """With the features that are there, unless these are not wanted.
+    """With the features that are there, unless these are not wanted, and the moments of spatial ones where both are.
 
     Raises ValueError in one line for what is no such file, or no mean and covariance of anything.
     """
-    wanted = ("mu", "sigma", "n", "protocol", *(("features",) if features else ()))
+    wanted = ("mu", "sigma", "mu_s", "sigma_s", "n", "protocol", *(("features",) if features else ()))
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in wanted if name in file.files}
@@ -59,21 +63,26 @@ def read_statistics(path: Path, *, features: bool = True) -> Statistics:
         raise ValueError(f"reference={path}: is no .npz of numbers ({' '.join(str(error).split())[:100]})") from error
     if faults := [name for name in ("mu", "sigma") if name not in arrays]:
         raise ValueError(f"reference={path}: holds no {faults[0]}; statistics are mu and sigma")
-    mean, covariance = (torch.from_numpy(arrays[name].astype(np.float64)) for name in ("mu", "sigma"))
-    if fault := _fault(mean, covariance):
-        raise ValueError(f"reference={path}: {fault}")
     rows = torch.from_numpy(arrays["features"]) if "features" in arrays else None
-    return Statistics(Moments(int(arrays.get("n", 0)) or None, mean, covariance), protocol, rows)
+    spatial = _moments(path, arrays, "mu_s", "sigma_s") if {"mu_s", "sigma_s"} <= arrays.keys() else None
+    return Statistics(_moments(path, arrays, "mu", "sigma"), protocol, rows, spatial)
 
 
-def _fault(mean: Tensor, covariance: Tensor) -> str | None:
+def _moments(path: Path, arrays: Mapping[str, Any], mu: str, sigma: str) -> Moments:
+    mean, covariance = (torch.from_numpy(arrays[name].astype(np.float64)) for name in (mu, sigma))
+    if fault := _fault(mean, covariance, mu, sigma):
+        raise ValueError(f"reference={path}: {fault}")
+    return Moments(int(arrays.get("n", 0)) or None, mean, covariance)
+
+
+def _fault(mean: Tensor, covariance: Tensor, mu: str, sigma: str) -> str | None:
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
-        return f"mu of {list(mean.shape)} and sigma of {list(covariance.shape)} do not belong together"
+        return f"{mu} of {list(mean.shape)} and {sigma} of {list(covariance.shape)} do not belong together"
     if not bool(mean.isfinite().all() & covariance.isfinite().all()):
-        return "mu or sigma is not finite"
+        return f"{mu} or {sigma} is not finite"
     largest = covariance.abs().max()
     if bool((covariance - covariance.T).abs().max() > _UNEVEN * largest):
-        return "sigma is not symmetric"
+        return f"{sigma} is not symmetric"
     if bool(torch.linalg.eigvalsh(covariance)[0] < -_UNEVEN * largest * len(mean)):
-        return "sigma has negative eigenvalues, so it is no covariance"
+        return f"{sigma} has negative eigenvalues, so it is no covariance"
     return None

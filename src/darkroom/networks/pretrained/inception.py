@@ -4,6 +4,8 @@ Torchvision's network of that name, built and trained anew, is another one: it h
 its average pools, and pools by average in its last block too (evaluation.md 2). What is alike is torchvision's.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import inception as torchvisions
 
 _CLASSES = 1008  # ImageNet's 1,000, and eight that the graph's training left unused
+_SPATIAL = 7  # channels of a layer of 192, which make about as many numbers as pool_3 has (Nash et al. 2021)
 
 
 class Inception(nn.Module):
@@ -37,14 +40,25 @@ class Inception(nn.Module):
             self.add_module(name, layer)
 
     def forward(self, picture: Float[Tensor, "b 3 299 299"]) -> Float[Tensor, "b 2048"]:
-        x = picture
-        for name in self._layers:
-            x = self.get_submodule(name)(x)
-        return x.flatten(1)
+        return self._through(self._layers, picture).flatten(1)
+
+    def spatial(self, picture: Float[Tensor, "b 3 299 299"]) -> Float[Tensor, "b 2023"]:
+        """The first 7 channels of ``mixed_6/conv`` at its 17 x 17 places, in the order of the graph: channels last.
+
+        The graph counts its blocks from ``mixed``, which is ``Mixed_5b`` here.
+        """
+        before = self._layers[: self._layers.index("Mixed_6d")]
+        maps = self._through([*before, "Mixed_6d.branch1x1"], picture)[:, :_SPATIAL]
+        return maps.permute(0, 2, 3, 1).flatten(1)
 
     def logits(self, features: Float[Tensor, "b 2048"]) -> Float[Tensor, "b 1008"]:
         """Of the classes, without the bias, as the Inception score has them; in the precision of ``features``."""
         return features @ self.fc.weight.to(features).T
+
+    def _through(self, layers: Sequence[str], x: Tensor) -> Tensor:
+        for name in layers:
+            x = self.get_submodule(name)(x)
+        return x
 
 
 class _A(torchvisions.InceptionA):
