@@ -1,4 +1,4 @@
-"""Both stages by the commands that a user types, as real processes, and what W&B's own tool reads back."""
+"""Both stages by the commands that a user types, as real processes on shapes, and what W&B's own tool reads back."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from recipes import process, run_in, tiny, tiny_data, write_pictures
+from recipes import call, process, run_in, tiny, tiny_data, write_pictures
 
 PROMPT = 'a red circle, "left of" a blue square = 고양이 [1]'
 
@@ -91,13 +91,14 @@ def test_samples_are_drawn_as_asked_and_judged(shapes):
     assert {path.name for path in shapes.iterdir()} == {*folders, out.name}
 
 
-def test_a_folder_of_pictures_trains_by_the_same_recipes_and_is_sampled_by_class(tmp_path):
+def test_a_folder_of_pictures_trains_by_the_same_recipes_and_is_sampled_by_class(tmp_path, capsys):
     pictures = write_pictures(tmp_path / "my pictures, 2026")
-    data = ["data=image_folder", f"data.root={pictures}"]
-    process("train", *tiny("shapes_autoencoder", tmp_path), *data, cwd=tmp_path)
+    data = ["data=image_folder", f"data.root={pictures}", "resolution=32"]
+    assert call("train", *tiny("shapes_autoencoder", tmp_path), *data) == 0
     needs = f"first_stage.path={run_in(tmp_path, 'autoencoder')}"
-    said = process("train", *tiny("shapes_ddpm", tmp_path), *data, needs, cwd=tmp_path)
-    assert "2 classes" in " ".join(said.split())
+    capsys.readouterr()
+    assert call("train", *tiny("shapes_ddpm", tmp_path), *data, needs) == 0
+    assert "2 classes" in " ".join(capsys.readouterr().out.split())
     run = run_in(tmp_path, "latent_diffusion")
-    process("sample", f"run={run}", "label=dark", "n=2", f"out={tmp_path / 'out'}", cwd=tmp_path)
+    assert call("sample", f"run={run}", "label=dark", "n=2", f"out={tmp_path / 'out'}") == 0
     assert len(list((tmp_path / "out").glob("0*.png"))) == 2
