@@ -94,7 +94,8 @@ def test_validation_and_samples_compile_nothing_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(
         LatentDiffusionStage, "compile_networks", lambda stage: compile_regions(stage.model.network, backend=counting)
     )
-    run = train(tmp_path / "compiled", DIFFUSION, *STEPS, "compile=true", "network.depth=1")
+    few = ["max_steps=2", "trainer.val_check_interval=1", "network.depth=1"]
+    run = train(tmp_path / "compiled", DIFFUSION, *few, "compile=true")
     assert len(rows(run, "val/loss")) == 2
     assert with_gradients and all(with_gradients)
 
