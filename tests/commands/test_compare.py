@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from darkroom.commands import evaluate
+from darkroom.commands.by_picture import beside, save_by_picture
 from darkroom.commands.compare import numbers
 from darkroom.metrics.protocol import measured
 
@@ -66,6 +68,47 @@ def test_runs_are_compared_for_what_differs_in_them(tmp_path, capsys):
 def test_the_difference_of_two_shares_has_an_error_by_their_intervals(tmp_path):
     path = written(tmp_path, "a.json", share=measured(0.5, {}, interval=[0.402, 0.598]))
     assert numbers(Path(path))["share"].sd == pytest.approx(0.05)
+
+
+def psnrs(folder, name, values):
+    """An evaluation, with what it measured of each picture beside it."""
+    finite = values[np.isfinite(values)]
+    psnr = measured(finite.mean(), {}, sd=finite.std(ddof=1) / len(finite) ** 0.5)
+    path = written(folder, f"{name}.json", val_psnr=psnr)
+    save_by_picture(beside(Path(path)), {"val_psnr": values})
+    return path
+
+
+def row_of(said, name):
+    return next(line for line in said.splitlines() if line.split()[:1] == [name])
+
+
+def test_what_two_runs_make_of_the_same_pictures_is_held_together_picture_by_picture(tmp_path, capsys):
+    easy = np.random.default_rng(0).normal(30, 4, 50)
+    better = easy + np.where(np.arange(50) < 25, 0.2, 0.4)  # the mean is off by 0.1 / 7, beside 4 / 7 of either alone
+    a, b = psnrs(tmp_path, "a", easy), psnrs(tmp_path, "b", better)
+    assert compare(a, b) == 0
+    assert row_of(capsys.readouterr().out, "val_psnr").split()[3:] == ["+0.3", "0.014", "paired"]
+
+
+@pytest.mark.parametrize("other", ["of fewer pictures", "missing", "with another picture that came back whole"])
+def test_where_pictures_are_not_the_same_the_numbers_count_as_independent(tmp_path, capsys, other):
+    values = np.random.default_rng(0).normal(30, 4, 50)
+    changed = values[:40].copy() if other == "of fewer pictures" else values.copy()
+    if other.startswith("with"):
+        changed[3] = np.inf
+    a, b = psnrs(tmp_path, "a", values), psnrs(tmp_path, "b", changed)
+    if other == "missing":
+        beside(Path(b)).unlink()
+    assert compare(a, b) == 0
+    assert row_of(capsys.readouterr().out, "val_psnr").split()[-1] == "independent"
+
+
+def test_damaged_numbers_of_pictures_are_named(tmp_path, capsys):
+    a, b = (psnrs(tmp_path, name, np.arange(3.0)) for name in "ab")
+    beside(Path(b)).write_bytes(beside(Path(b)).read_bytes()[:100])
+    assert compare(a, b) == 2
+    assert "b_pictures.npz" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"metrics": 3}'])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from darkroom.commands.by_picture import beside, sds_of_differences
 from darkroom.commands.console import console
 from darkroom.commands.faults import report
 from darkroom.metrics.protocol import differences
@@ -38,7 +39,8 @@ def compare(paths: Sequence[str]) -> int:
         faults += [f"{name}: not to be compared, {'; '.join(found)}"] if found else []
         alike += [] if found else [name]
     if alike:
-        console.print(_table(alike, first, second, paths))
+        paired = sds_of_differences(*(beside(Path(path)) for path in paths))
+        console.print(_table(alike, first, second, paths, paired))
         made = dict.fromkeys(line for name in alike for line in differences(first[name].made, second[name].made))
         for line in made:
             console.print(f"made differently: {line}", soft_wrap=True)
@@ -63,11 +65,19 @@ def _number(told: Mapping[str, Any], made: Mapping[str, Any]) -> Number:
 
 
 def _table(
-    names: Sequence[str], first: Mapping[str, Number], second: Mapping[str, Number], paths: Sequence[str]
+    names: Sequence[str],
+    first: Mapping[str, Number],
+    second: Mapping[str, Number],
+    paths: Sequence[str],
+    paired: Mapping[str, float],
 ) -> Table:
-    shown = Table("metric", *paths, "difference", "its sd", box=None, title_justify="left")
+    shown = Table("metric", *paths, "difference", "its sd", "taken as", box=None, title_justify="left")
     for name in names:
         a, b = first[name], second[name]
-        sd = "" if a.sd is None or b.sd is None else f"{(a.sd**2 + b.sd**2) ** 0.5:.2g}"
-        shown.add_row(name, f"{a.value:.6g}", f"{b.value:.6g}", f"{b.value - a.value:+.3g}", sd)
+        sd = "", ""
+        if name in paired:
+            sd = f"{paired[name]:.2g}", "paired"
+        elif a.sd is not None and b.sd is not None:
+            sd = f"{(a.sd**2 + b.sd**2) ** 0.5:.2g}", "independent"
+        shown.add_row(name, f"{a.value:.6g}", f"{b.value:.6g}", f"{b.value - a.value:+.3g}", *sd)
     return shown

@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
+from darkroom.commands.by_picture import beside, save_by_picture
 from darkroom.commands.console import console, progress
 from darkroom.commands.distances import distances
 from darkroom.commands.drawing import on_devices
@@ -16,7 +17,6 @@ from darkroom.commands.folders import error
 from darkroom.commands.judging import judged_reality, judged_samples
 from darkroom.commands.load import device, load_first_stage, load_source
 from darkroom.commands.pictures import pictures_of, reconstruct
-from darkroom.commands.reconstructions import save_by_picture
 from darkroom.commands.tracking import track
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import Judged, PictureSource, to_float
@@ -68,7 +68,7 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
             numbers |= judged_samples(source, generator, config, out.with_suffix(".png"))
     made |= provenance(device())
     if by_picture:
-        save_by_picture(out.with_name(f"{out.stem}_pictures.npz"), by_picture)
+        save_by_picture(beside(out), by_picture)
     result = {"metrics": numbers, "made": made}
     write_text(out, json.dumps(result, indent=2) + "\n")
     console.print(table(numbers, f"{run.id}, {len(validation)} validation pictures"))

@@ -1,10 +1,8 @@
 """Reconstructions of the validation split held against the originals: pair by pair, and as a set."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,7 +11,6 @@ from darkroom.commands.console import progress
 from darkroom.commands.folders import warn_of_few
 from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.contracts import FirstStage, PictureSource
-from darkroom.files import replacing
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.frechet import frechet_distance
 from darkroom.metrics.lpips import LPIPS
@@ -106,11 +103,3 @@ def over_pictures(name: str, values: Float[Tensor, " n"], protocol: Mapping[str,
         name: measured(found.value, protocol, sd=found.sd, identical=identical),
         f"{name}_pooled": measured(pooled.value, of_pool, sd=pooled.sd),
     }
-
-
-def save_by_picture(path: Path, by_picture: Mapping[str, Float[Tensor, " n"]]) -> None:
-    """An ``.npz`` of a vector a metric, beside ``index``, the pictures' places in the validation split."""
-    arrays: dict[str, Any] = {name: values.numpy() for name, values in by_picture.items()}
-    arrays["index"] = np.arange(len(next(iter(arrays.values()))))
-    with replacing(path) as draft, draft.open("wb") as file:
-        np.savez(file, **arrays)
