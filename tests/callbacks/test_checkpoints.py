@@ -24,7 +24,7 @@ class Falling(Tiny):
         if self.global_step == self.killed_at:
             raise Killed
         if self.global_step in self.logs_at:
-            self.log("val/score", 1 / (1 + self.global_step), batch_size=4)
+            self.log_dict(dict.fromkeys(("val/score", "val/loss"), 1 / (1 + self.global_step)), batch_size=4)
 
     def on_train_batch_end(self, *_):
         if self.global_step == self.scored_at:
@@ -91,9 +91,9 @@ def test_a_kill_between_the_best_value_and_its_checkpoint_is_made_good(tmp_path,
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr("lightning.pytorch.Trainer.save_checkpoint", kill)
-        fit(tmp_path, 13, every_n_steps=100, keep=1, monitor="val/score")
+        fit(tmp_path, 13, every_n_steps=100, keep=1, monitor="val/score", mode="max")
     assert Run(tmp_path).best() is None
-    fit(tmp_path, 13, every_n_steps=100, keep=1, monitor="val/score")
+    fit(tmp_path, 13, every_n_steps=100, keep=1, monitor="val/score", mode="max")
     assert step_of(Run(tmp_path).best()) == 3
 
 
@@ -103,6 +103,18 @@ def test_the_best_by_validation_is_kept_beside_the_newest(tmp_path):
     assert steps_in(tmp_path) == [3, 13]
     assert step_of(run.best()) == 3
     assert step_of(run.latest()) == 13
+
+
+@pytest.mark.parametrize(("mode", "best"), [(None, 9), ("min", 9), ("max", 3)])
+def test_the_lowest_loss_is_the_best_unless_told_otherwise(tmp_path, mode, best):
+    fit(tmp_path, 10, every_n_steps=100, monitor="val/loss", mode=mode)  # it falls
+    assert step_of(Run(tmp_path).best()) == best
+
+
+def test_a_metric_whose_name_has_no_direction_is_refused_without_one(tmp_path):
+    with pytest.raises(ValueError, match=r"^callback\.checkpoints\.monitor=val/score: .*mode=max or min$"):
+        fit(tmp_path, 3, monitor="val/score")
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_a_metric_that_no_validation_logs_has_no_best_and_a_line_says_so(tmp_path, caplog):
@@ -119,7 +131,7 @@ def test_a_validation_that_does_not_measure_it_is_no_better_than_the_last_that_d
 
 
 def test_a_metric_of_training_steps_chooses_alike_where_it_was_logged_before_a_resume(tmp_path):
-    watching = {"monitor": "train/score", "every_n_steps": 100, "scored_at": 4}
+    watching = {"monitor": "train/score", "mode": "max", "every_n_steps": 100, "scored_at": 4}
     fit(tmp_path / "whole", 7, **watching)
     fit(tmp_path / "cut", 5, **watching)
     assert Run(tmp_path / "cut").best_record is None

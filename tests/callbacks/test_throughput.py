@@ -75,7 +75,7 @@ def test_it_says_all_that_it_logs(tmp_path):
 @pytest.mark.parametrize("name", Throughput().metric_names)
 def test_the_best_checkpoint_may_be_chosen_by_any_of_it(tmp_path, name):
     options = {"limit_val_batches": 1, "val_check_interval": 4, "check_val_every_n_epoch": None}
-    callbacks = [Throughput(), Checkpoints(monitor=name, every_n_steps=100)]
+    callbacks = [Throughput(), Checkpoints(monitor=name, mode="max", every_n_steps=100)]
     trainer(tmp_path, 6, callbacks, enable_checkpointing=True, **options).fit(Tiny(), loader(), loader())
     assert Run(tmp_path).best_record["metric"] == name
 

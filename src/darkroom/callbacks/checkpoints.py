@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from darkroom.metrics.better import less_is_better
 from darkroom.runs.checkpoint import checkpoint_path, step_of, whole_checkpoints
 from darkroom.runs.folder import Run
 
@@ -45,20 +46,33 @@ class Checkpoints(Checkpoint):
         every_n_steps: int = 1000,
         keep: int = 2,  # newest; two, so that one is whole while the other is written
         monitor: str | None = None,  # a metric, whose last value is compared at validations; None keeps no best
-        mode: Literal["min", "max"] = "max",
+        mode: Literal["min", "max"] | None = None,  # which of its values is best; None goes by its name
     ) -> None:
         for name, value in {"every_n_steps": every_n_steps, "keep": keep}.items():
             if value < 1:
                 raise ValueError(f"{name}={value} of the callback Checkpoints must be at least 1")
         self._every, self._keep = every_n_steps, keep
-        self.monitor, self._sign = monitor, 1 if mode == "max" else -1
+        self.monitor = monitor
+        less = less_is_better(monitor or "") if mode is None else mode == "min"
+        self._sign = None if less is None else -1 if less else 1
         self._saved = 0
         self._best: float | None = None  # a value that the next checkpoint is to be remembered for
         self._watched: float | None = None  # the metric's value before the run was resumed
 
     def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises ValueError where the run's best.json is damaged: each save asks which checkpoint may not go."""
+        """Raises ValueError for a metric without a direction, and where the run's best.json is damaged.
+
+        Each save asks there which checkpoint may not go.
+        """
+        if self.monitor is not None and self._sign is None:
+            raise ValueError(
+                f"callback.checkpoints.monitor={self.monitor}: its name does not tell whether more or less of it is "
+                "better; give callback.checkpoints.mode=max or min"
+            )
         _ = _run(trainer).best_record
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.refuse(trainer, pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = trainer.global_step  # of the checkpoint that a resumed run came from
@@ -106,6 +120,7 @@ class Checkpoints(Checkpoint):
         return self._watched if found is None else found.item()
 
     def _is_better(self, trainer: Trainer, value: float) -> bool:
+        assert self._sign is not None  # else it was refused
         record = _run(trainer).best_record
         again = record is not None and record["checkpoint"] == _path(trainer).name
         return record is None or again or math.isnan(record["value"]) or self._sign * (value - record["value"]) > 0

@@ -29,6 +29,7 @@ from darkroom.contracts import Judged, PictureSource
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator
 from darkroom.metrics.agreement import agreement
+from darkroom.metrics.better import less_is_better
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.runs.folder import find_run
@@ -59,7 +60,7 @@ def sweep(config: DictConfig) -> dict[str, Any]:
             row, _ = of(setting, n=config.sweep.n)
             rows.append(setting | row)
         metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
-        best = (min if metric.startswith(("fd", "fid")) else max)(rows, key=lambda row: row[metric])
+        best = (min if less_is_better(metric) else max)(rows, key=lambda row: row[metric])
         setting = {name: best[name] for name in SWEPT if name in best}
         again, numbers = of(setting, n=config.n, seed=seed)
     made = {"run": str(run.path), "n_reference": config.n_reference, **provenance(device())}

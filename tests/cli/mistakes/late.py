@@ -13,6 +13,7 @@ ROWS: list[Row] = [
     ("train", [*SMALL, "autoencoder.encoder.width=15"], ["width=15", "norm_groups=8"]),
     ("train", [*SMALL, "trainer.gradient_clip_val=1.0"], ["trainer.gradient_clip_val=1.0", "max_norm"]),
     ("train", [*SMALL, "callback.checkpoints.monitor=val/psrn"], ["monitor=val/psrn", "val/psnr?"]),
+    ("train", [*SMALL, "callback.checkpoints.monitor=train/kl"], ["monitor=train/kl", "mode=max or min"]),
     ("train", [*D, *TINY, "conditioner=class_label"], ["conditioner=class_label", "conditioner=auto"]),
     ("train", [*FILES_ONLY, "data.root=unreadable"], ["2 pictures cannot be read", "data.max_unreadable", "a.png"]),
     ("train", [*FILES_ONLY, "data.root=flat", "data.background=white"], ["data.background='white'", "Sequence[int]"]),
