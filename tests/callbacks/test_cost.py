@@ -59,6 +59,31 @@ def test_a_bound_leaves_out_what_would_break_it_and_never_the_last(clock):
     assert counter.allows(At(step=10))
 
 
+def test_a_measurement_in_pieces_is_as_long_as_all_of_them(clock):
+    counter, shares = cost.Cost(0.1), []
+    counter.start()
+    for _ in range(50):
+        clock.seconds += 40
+        if counter.allows(At()):
+            for seconds in (5, 5, 1):  # two batches, and what is made of them
+                measured(counter, clock, seconds)
+            shares.append(counter.share)
+    assert max(shares[1:]) <= 0.1 < shares[0]  # of the first nobody knows how long it will be
+    assert shares[-1] > 0.08
+
+
+def test_a_resumed_run_knows_how_long_the_last_was(clock):
+    first, again = cost.Cost(0.2), cost.Cost(0.2)
+    clock.seconds += 85
+    assert first.allows(At())
+    measured(first, clock, 8)
+    measured(first, clock, 7)  # 15 of 100, and 30 with one more
+    again.load_state_dict(first.state_dict())
+    again.start()
+    assert not first.allows(At())
+    assert not again.allows(At())
+
+
 def test_the_first_process_decides_for_all(clock):  # noqa: ARG001
     assert not cost.Cost(None).allows(At(decided=False))
 

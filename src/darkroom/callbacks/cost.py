@@ -11,8 +11,9 @@ from lightning.pytorch import Trainer
 class Cost:
     """Adds up the seconds of a measurement beside those of the training, over all parts of a resumed run.
 
-    ``bound`` is the share of the time up to now that it may take; None sets none. What is left out for it depends on
-    the machine's speed, so that a run with a bound is not the same twice.
+    ``bound`` is the share of the time up to now that it may take; None sets none. The first measurement, whose length
+    nobody knows, and the last are made in any case. What is left out for it depends on the machine's speed, so that a
+    run with a bound is not the same twice.
     """
 
     def __init__(self, bound: float | None) -> None:
@@ -31,17 +32,20 @@ class Cost:
         """Whether one more as long as the last keeps to the bound, as the first process sees it; always at the end."""
         ends = trainer.global_step >= trainer.max_steps
         within = self._bound is None or ends or self._spent + self._last <= self._bound * self._elapsed()
-        return trainer.strategy.broadcast(within)
+        if allowed := trainer.strategy.broadcast(within):
+            self._last = 0.0
+        return allowed
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Counts what happens inside."""
+        """Counts what happens inside, as a part of the measurement that was allowed last."""
         begun = time.perf_counter()
         try:
             yield
         finally:
-            self._last = time.perf_counter() - begun
-            self._spent += self._last
+            seconds = time.perf_counter() - begun
+            self._last += seconds
+            self._spent += seconds
 
     @property
     def share(self) -> float:
@@ -49,10 +53,11 @@ class Cost:
         return self._spent / max(self._elapsed(), self._spent, 1e-9)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"spent": self._spent, "elapsed": self._elapsed()}
+        return {"spent": self._spent, "last": self._last, "elapsed": self._elapsed()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._spent, self._before = state["spent"], state["elapsed"]
+        self._last = state.get("last", 0.0)  # checkpoints of before have none
 
     def _elapsed(self) -> float:
         return self._before + time.perf_counter() - self._start
