@@ -47,6 +47,15 @@ def test_the_logged_distance_is_that_of_the_artifacts_reconstructions(tmp_path, 
     assert watchable == ("val/rfd_squeezenet1_1", "speed/reconstruction_distance_share")
 
 
+@pytest.mark.parametrize("part", ["trainer.limit_val_batches=1", "+trainer.overfit_batches=1"])
+def test_of_one_batch_of_several_there_is_no_distance(tmp_path, weights, part):
+    chosen = ["extractor=squeezenet1_1", f"extractor.weights={weights}", "extractor.size=64"]
+    run = tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, part, "data.validation_size=10", "max_steps=4")
+    header = run.metrics.read_text().splitlines()[0]
+    assert "val/psnr" in header
+    assert "rfd" not in header
+
+
 def test_without_an_extractor_nothing_is_measured(tmp_path):
     run = tiny.train(tmp_path / "run", tiny.AUTOENCODER, "max_steps=4")
     assert "rfd" not in run.metrics.read_text().splitlines()[0]

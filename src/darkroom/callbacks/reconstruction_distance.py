@@ -46,7 +46,8 @@ class ReconstructionDistance(Callback):
         self._cost.start()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        whole = trainer.limit_val_batches == 1.0  # a part would have another distance
+        limit = trainer.limit_val_batches  # of a part the distance would be another
+        whole = isinstance(limit, float) and limit == 1.0  # the share; an int counts batches, and 1 is a single one
         wanted = self._extractor is not None and not trainer.sanity_checking and whole
         self._measures = wanted and self._cost.allows(trainer)
         self._index, self._rows = [], []
