@@ -10,6 +10,7 @@ ROWS: list[Row] = [
     ("evaluate", ["run=runs/first", "checkpoint=best"], ["checkpoint=best", "last step"]),
     ("evaluate", ["run=runs/list"], ["run=runs/list", "not one that train.py wrote"]),
     ("evaluate", ["run=runs/first", "+sweep.foo=1"], ["sweep.foo", "guidance_scale"]),
+    ("evaluate", ["run=runs/label", "metrics=[fid]"], ["metrics: there is no fid", "precision_recall"]),
     # folders of pictures
     ("evaluate", [G[0], *G[2:]], ["reference is not set", "reference=DIR"]),
     ("evaluate", [*G, "generated=nowhere"], ["generated=nowhere", "no such folder"]),

@@ -26,6 +26,7 @@ def distance_faults(composition: Composition) -> Iterator[str]:
     if config.get("training") is not None or config.get("held_out") is not None:
         yield from _copied(composition)
         return
+    yield from _families(config)
     if config.get("generated") is None and config.get("reference") is None:
         if config.get("run") is None:
             ways = "generated=DIR reference=DIR, generated=DIR training=DIR held_out=DIR, compare=[A,B] or probe=[A,B]"
@@ -42,10 +43,13 @@ def distance_faults(composition: Composition) -> Iterator[str]:
     reference = config.get("reference")
     if not (reference and reference.endswith(".npz") and exists(reference)):
         yield from _folder("reference", reference)
+    yield from _extractor(composition)
+
+
+def _families(config: DictConfig) -> Iterator[str]:
     for family in config.metrics if OmegaConf.is_list(config.metrics) else ():  # a single one is told of by its type
         if family not in FAMILIES:
             yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"
-    yield from _extractor(composition)
 
 
 def _compared(config: DictConfig) -> Iterator[str]:
@@ -91,7 +95,7 @@ def weights_faults(composition: Composition) -> Iterator[str]:
         if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):
             continue  # a missing value is told of as such
         path = node[name]
-        if path is None or (exists(path) and Path(path).is_file()):  # None: open_clip knows where
+        if path is not None and exists(path) and Path(path).is_file():
             continue
         cached = OmegaConf.is_interpolation(node, name)
         remedy = f"put it there, or give {key}=FILE" if cached else "give one"
