@@ -35,8 +35,11 @@ def test_what_training_never_showed_is_reported_by_its_kind(known, other, tmp_pa
     generator = Knowing({text: picture for text, picture in real.items() if source.kept_out(text) in (None, known)})
 
     config = OmegaConf.create({"n": N, "seed": 0, "batch_size": 16})
-    found = judged_samples(source, generator, config, tmp_path / "sheet.png")
-    kinds = [source.kept_out(text) for text in source.prompts("held_out", N)]
+    found = judged_samples(source, generator, config, tmp_path / "sheet.png", {"num_steps": 3})
+    assert found["samples_per_second"]["protocol"]["num_steps"] == 3
+    again = OmegaConf.create({"n": N, "seed": 1, "batch_size": 16})  # other scenes, of one law
+    reseeded = judged_samples(source, generator, again, tmp_path / "again.png", {"num_steps": 5})["prompt_accuracy"]
+    assert (reseeded["seed"], reseeded["protocol_id"]) == (1, found["prompt_accuracy"]["protocol_id"])
     kinds = [source.kept_out(text) for text in source.prompts("held_out", N)]
     values = {name: number["value"] for name, number in found.items()}
     assert values["prompt_accuracy"] == 1

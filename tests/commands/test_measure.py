@@ -19,6 +19,7 @@ from darkroom.commands.checking.check import check
 from darkroom.commands.compare import compare
 from darkroom.commands.load import load_first_stage, load_generator, load_source
 from darkroom.commands.measure import measure
+from darkroom.data.prompts import names_hash
 from darkroom.generation.generator import Generator
 from darkroom.generation.sample_set import SampleSet
 from darkroom.keys import keys
@@ -86,7 +87,10 @@ def test_samples_are_judged_where_the_data_can_and_the_run_reads_text(tmp_path):
     assert not {"val_psnr", "val_ssim"} & set(metrics)  # there is no autoencoder to measure
     low, high = metrics["prompt_accuracy"]["interval"]
     assert 0 <= low <= metrics["prompt_accuracy"]["value"] <= high <= 1
-    assert result["made"]["num_steps"] == 3
+    assert result["made"]["num_steps"] == metrics["samples_per_second"]["protocol"]["num_steps"] == 3
+    assert metrics["val_loss"]["seed"] == run.config.seed
+    validation = load_source(run.config).split("validation")
+    assert metrics["val_loss"]["protocol"]["reference"]["names"] == names_hash(validation)
     assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["e.json", "e.png"]
     [fault] = check("evaluate", [f"run={run.path}", f"out={tmp_path / 'there' / 'e.json'}"], CONF)
     assert "e.json and " in fault and "e.png are there already" in fault
@@ -113,6 +117,7 @@ def test_without_a_judge_the_nearest_training_picture_says_whether_a_class_was_d
     assert (found["judged"], found["protocol"]["m"], found["protocol"]["n"]) == (5, 5, 8)
     assert found["value"] * 5 in range(6)
     assert found["interval"][0] <= found["value"] <= found["interval"][1]
+    assert found["protocol"]["conditions"]["names"] == names_hash(load_source(run.config).split("train"))
     assert 0 <= found["real"] <= 1
     assert 0 <= found["chance"] <= 1
     deaf = diffusion_run(tmp_path / "deaf", data=data, captions=None)
@@ -136,6 +141,10 @@ def test_samples_and_real_pictures_are_held_against_captions_by_a_clip(tmp_path)
     assert score["real"] == pytest.approx(real.mean().item())
     assert score["cut"] == 0
     assert score["protocol"]["m"] == 5
+    renamed = load_source(run.config).split("train")
+    renamed.captions = [*renamed.captions[:-1], "a pale green square"]
+    told = [found[name]["protocol"]["conditions"]["names"] for name in ("fd_pixels", "clip_score_vit_b_32")]
+    assert told == [names_hash(load_source(run.config).split("train"))] * 2 != [names_hash(renamed)] * 2
     with pytest.raises(ValueError, match="clip_score: this run reads no captions"):
         measured(diffusion_run(tmp_path / "deaf", captions=None), *chosen)
 

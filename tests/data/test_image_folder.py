@@ -13,7 +13,10 @@ from PIL import Image
 from darkroom.contracts import Visit
 from darkroom.data import reading
 from darkroom.data.image_folder import ImageFolder
+from darkroom.data.prompts import names_hash
 from darkroom.data.reading import Reading
+from darkroom.data.split import PictureSplit
+from darkroom.generation.sample_set import SampleSet
 
 REAL = os.environ.get("DARKROOM_REAL_DATA", "")
 real = pytest.mark.skipif(not REAL, reason="DARKROOM_REAL_DATA is not set")
@@ -154,12 +157,24 @@ def test_the_fingerprint_changes_with_what_changes_the_pictures_and_nothing_else
     assert ImageFolder(moved, 4).fingerprint == prints["itself"]
     prints["resolution"] = ImageFolder(folder, 8).fingerprint
     prints["background"] = ImageFolder(folder, 4, background=(0, 0, 0)).fingerprint
-    prints["flip"] = ImageFolder(folder, 4, flip=True).fingerprint
     (folder / "train" / "a" / "00.png").rename(folder / "train" / "a" / "zz.png")
     prints["name"] = ImageFolder(folder, 4).fingerprint
     Image.new("RGB", (12, 8), (1, 2, 3)).save(folder / "train" / "a" / "zz.png")
     prints["content"] = ImageFolder(folder, 4).fingerprint
-    assert len(set(prints.values())) == 6
+    assert len(set(prints.values())) == 5
+
+
+def test_mirroring_and_names_are_of_the_training_and_not_of_the_pictures(folder):
+    plain, flipped = (ImageFolder(folder, 4, flip=flip) for flip in (False, True))
+    (folder / "train" / "a" / "00.txt").write_text("another caption")
+    renamed = ImageFolder(folder, 4)
+    assert plain.fingerprint == flipped.fingerprint == renamed.fingerprint
+    names = [names_hash(each.split("train")) for each in (plain, flipped, renamed)]
+    assert names[0] == names[1] != names[2]
+    bare = names_hash(PictureSplit(list, 12)), names_hash(PictureSplit(list, 12, labels=[0, 1] * 6))
+    assert bare[0] is None and len({*bare, *names}) == 4
+    facts = [SampleSet(4, 4).facts(each) for each in (plain, renamed)]
+    assert facts[0] == facts[1]  # by which features are kept, and those are of pictures
 
 
 def test_faulty_settings_are_listed_at_once(folder):

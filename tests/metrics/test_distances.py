@@ -20,7 +20,7 @@ INCEPTION = FEATURES | {
 
 def found(*families, generated=GENERATED, reference=REFERENCE, extractor=FEATURES, errors=True):
     reference = Statistics(moments(reference), None, reference)
-    protocol = {"extractor": extractor["protocol"], "reference": "its pictures"}
+    protocol = {"extractor": extractor["protocol"], "reference": "its pictures", "conditions": "all"}
     sets = Sets(generated, reference, protocol, 100, SimpleNamespace(**extractor), errors)
     return {name: number for family in families for name, number in FAMILIES[family](sets).items()}
 
@@ -53,7 +53,7 @@ def test_an_inception_score_knows_no_reference_and_is_told_in_ten_splits_and_in_
     own = found("inception_score", extractor=INCEPTION)
     ten, one = own["inception_score"], own["inception_score_1"]
     assert ten["std"] > 0 and "std" not in one
-    assert set(one["protocol"]) == {"metric", "m", "extractor"}
+    assert set(one["protocol"]) == {"metric", "m", "extractor", "conditions"}
     assert (ten["protocol"]["metric"]["splits"], one["protocol"]["metric"]["splits"]) == (10, 1)
 
 

@@ -13,6 +13,7 @@ from darkroom.conditioning.words import heard
 from darkroom.contracts import PictureSource
 from darkroom.data.prompts import PromptTable
 from darkroom.generation.generator import Generator
+from darkroom.generation.sample_set import conditions
 from darkroom.metrics.agreement import wilson
 from darkroom.metrics.clip_score import ClipScore, told
 from darkroom.metrics.distances import Sets
@@ -62,7 +63,7 @@ def of_captions(
         captions = captions_of(PromptTable(validation)[range(len(validation))])
         batches = progress(pictures_of(validation, batch_size), len(validation), batch_size, "scoring real pictures")
         real = told(clip_score(batches, captions)).mean().item()
-    facts = {"data": source.fingerprint, "prompts": "of the training, as often as they occur", "m": len(scores)}
+    facts = {"data": source.fingerprint, **conditions(training), "m": len(scores)}
     score, cut = mean(scores), len(clip_score.truncated(training.captions or ()))
     protocol = {"metric": clip_score.protocol, **facts}
     return {clip_score.name: measured(score.value, protocol, sd=score.sd, real=real, cut=cut)}

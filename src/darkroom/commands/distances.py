@@ -19,7 +19,7 @@ from darkroom.conditioning.text import captions_of
 from darkroom.conditioning.words import refuse_deaf
 from darkroom.contracts import FirstStage, Judged, PictureSource
 from darkroom.generation.generator import Generator
-from darkroom.generation.sample_set import SampleSet
+from darkroom.generation.sample_set import SampleSet, conditions
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
@@ -124,7 +124,7 @@ def of_samples(
         start += len(pictures)
     found: dict[str, Any] = {}
     if extractor is not None and real is not None:
-        protocol = {"extractor": extractor.protocol, "reference": asked.facts(source)}
+        protocol = {"extractor": extractor.protocol, "reference": asked.facts(source), **conditions(training)}
         sets = Sets(torch.cat(rows), real.reference(), protocol, config.kid_size, extractor)
         found |= {name: number for family in _families(config) for name, number in FAMILIES[family](sets).items()}
         if not isinstance(source, Judged):

@@ -1,7 +1,7 @@
 """Samples held against their prompts, where the data brings a judge that can read pictures."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,14 @@ def elsewhere(captions: Sequence[str], seed: int) -> list[str]:
     return [captions[taken[place]] for place in range(len(captions))]
 
 
-def judged_samples(source: Judged, generator: Generator, config: DictConfig, sheet: Path) -> dict[str, Any]:
+def judged_samples(
+    source: Judged, generator: Generator, config: DictConfig, sheet: Path, cost: Mapping[str, Any]
+) -> dict[str, Any]:
     """Agreement of samples with their prompts: of combinations that training contains, and of those kept out of it.
 
     Of the latter also by what of them training never showed (``prompt_accuracy_held_out_new_pair``). The first samples
-    of both kinds are written to ``sheet``, each over its prompt.
+    of both kinds are written to ``sheet``, each over its prompt. ``cost`` is what decides ``samples_per_second``
+    beside the model: another device or number of steps is another speed.
     """
     found: dict[str, Any] = {}
     examples: list[tuple[Tensor, list[str]]] = []
@@ -74,7 +77,7 @@ def judged_samples(source: Judged, generator: Generator, config: DictConfig, she
         examples.append((pictures[:SHOWN], captions[:SHOWN]))
     words = [text for _, part in examples for text in part]
     save_grid(sheet, torch.cat([part for part, _ in examples]), words, COLUMNS)
-    speed = measured(len(KINDS) * config.n / seconds, {"metric": {"name": "samples_per_second"}})
+    speed = measured(len(KINDS) * config.n / seconds, {"metric": {"name": "samples_per_second"}, **cost})
     return found | {"samples_per_second": speed}
 
 
@@ -97,12 +100,13 @@ def judged(source: Judged, batches: Iterable[Tensor], captions: Sequence[str]) -
 
 def numbers(source: Judged, verdicts: Verdicts, name: str, config: DictConfig, **of: str) -> dict[str, Any]:
     """``name`` and each of its parts as :func:`agreement` has them, with Wilson's interval; ``of`` says of what."""
-    record = {"data": source.fingerprint, "judge": source.judge_version, "n": config.n, "seed": config.seed}
+    record = {"data": source.fingerprint, "judge": source.judge_version, "n": config.n}
     found = {}
     for key, share in agreement(verdicts, source.attributes).items():
         protocol = {"metric": {"name": key, **of}, **record}
         interval = list(share.interval)
-        found[name + key.removeprefix("agreement")] = measured(share.value, protocol, interval=interval, judged=share.n)
+        facts = {"interval": interval, "judged": share.n, "seed": config.seed}
+        found[name + key.removeprefix("agreement")] = measured(share.value, protocol, **facts)
     return found
 
 

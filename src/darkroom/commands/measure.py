@@ -20,7 +20,7 @@ from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.commands.tracking import track
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import Judged, PictureSource, to_float
-from darkroom.data.prompts import PromptTable
+from darkroom.data.prompts import PromptTable, names_hash
 from darkroom.files import digest, write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
@@ -30,6 +30,19 @@ from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.posthoc import posthoc_average
 from darkroom.runs.summary import provenance
+
+# of the facts of an evaluation those by which samples are drawn faster or slower
+_COST = (
+    "sampler",
+    "num_steps",
+    "guidance_scale",
+    "guidance_interval",
+    "batch_size",
+    "bf16",
+    "device",
+    "devices",
+    "threads",
+)
 
 
 def measure(config: DictConfig) -> dict[str, Any]:
@@ -52,6 +65,7 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     ema = run.config.callback.get("ema")
     made |= {"validation_pictures": len(validation), "step": run.summary.get("step")}
     made |= {"weights": "of the last step" if ema is None else f"EMA of width {ema.get('sigma_rel')}"}
+    made |= {"devices": config.devices} | provenance(device())
     sheet = out.with_name(f"{out.stem}_copies.png")
     numbers, by_picture = distances(run, config, source, first_stage, generator, sheet=sheet)
     if isinstance(source, Judged):
@@ -65,8 +79,8 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
             average = posthoc_average(run, config.ema, made["step"])
             made |= {"weights": f"EMA of width {config.ema}, of {average.snapshots} snapshots", "step": average.step}
         if isinstance(source, Judged) and reads_text(generator):
-            numbers |= judged_samples(source, generator, config, out.with_suffix(".png"))
-    made |= provenance(device())
+            cost = {name: made[name] for name in _COST}
+            numbers |= judged_samples(source, generator, config, out.with_suffix(".png"), cost)
     if by_picture:
         save_by_picture(beside(out), by_picture)
     result = {"metrics": numbers, "made": made}
@@ -99,11 +113,12 @@ def denoising_loss(
         x0, noises = posterior.sample(own["posterior"]), own["diffusion"].to(device())
         losses.append(generator.process.loss(generator.model.network, x0, condition, noises).double().cpu())
     process = OmegaConf.to_container(training.stage.process, resolve=True)
-    metric = {"name": "denoising loss", "process": process, "seed": training.seed}
+    metric = {"name": "denoising loss", "process": process}
     reference = {"data": source.fingerprint, "split": "validation", "pictures": len(validation)}
+    reference["names"] = names_hash(validation)  # what the denoiser is told decides what it loses
     loss = mean(torch.cat(losses))
     protocol = {"metric": metric, "through": generator.first_stage.spec.hash, "reference": reference}
-    return measured(loss.value, protocol, sd=loss.sd)
+    return measured(loss.value, protocol, sd=loss.sd, seed=training.seed)
 
 
 def reads_text(generator: Generator) -> bool:

@@ -24,6 +24,7 @@ from darkroom.data.plain_folder import PlainFolder
 from darkroom.data.transforms import square
 from darkroom.files import write_text
 from darkroom.generation.generator import Generator, select
+from darkroom.generation.sample_set import conditions
 from darkroom.keys import Keys
 from darkroom.metrics.distances import Sets
 from darkroom.metrics.memorisation import QUANTILE, Memorisation, Pair, memorisation, numbers
@@ -82,8 +83,8 @@ def of_copies(sets: Sets, real: RealFeatures, generator: Generator, sheet: Path)
         return {}
     own = {"data": source.fingerprint, "split": "validation", "pictures": len(validation)}
     facts = samples.facts(source) | ({"mirrored": "too"} if len(known) > len(places) else {})
-    through = {"through": first_stage.spec.hash}
-    protocol = {"extractor": sets.extractor.protocol, "training": facts, "held_out": own, **through}
+    how = {"through": first_stage.spec.hash, **conditions(training)}
+    protocol = {"extractor": sets.extractor.protocol, "training": facts, "held_out": own, **how}
     pairs = found.closest(PAIRS)
     rows = np.array([pair.generated for pair in pairs])
     start = Keys(samples.keys().words[rows])

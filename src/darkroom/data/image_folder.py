@@ -73,7 +73,6 @@ class ImageFolder:
         _check(resolution, validation_fraction, background, max_pixels)
         self.resolution = resolution
         self._reading = Reading(Path(root), resolution, tuple(background), max_pixels)
-        self._flip = flip
         listing = list_folder(Path(root), validation_fraction=validation_fraction, split_seed=split_seed)
         self.classes = listing.classes
         found = listing.train + listing.validation
@@ -100,14 +99,14 @@ class ImageFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the readable files' names, contents and splits and over how they are read; reads every byte."""
+        """sha256 over the readable files' names, contents and splits and over how they are read; reads every byte.
+
+        Not over ``flip``, which decides what training makes of the pictures: metrics are of unmirrored ones, and the
+        latent cache has a file for each orientation. Nor over labels and captions: protocols that depend on these have
+        :func:`darkroom.data.prompts.names_hash`.
+        """
         reading = self._reading
-        how = {
-            "version": _VERSION,
-            "resolution": reading.resolution,
-            "background": reading.background,
-            "flip": self._flip,
-        }
+        how = {"version": _VERSION, "resolution": reading.resolution, "background": reading.background}
         total = hashlib.sha256(json.dumps(how).encode())
         for split, pictures in self._pictures.items():
             names = [picture.name for picture in pictures]

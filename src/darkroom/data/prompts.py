@@ -1,10 +1,23 @@
 """Labels and captions of a split by index."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
 import torch
 
 from darkroom.contracts import PictureDataset, Prompts
+
+
+def names_hash(pictures: PictureDataset) -> str | None:
+    """sha256 over the label and caption of every picture, in order; None where they have neither."""
+    columns = pictures.labels, pictures.captions
+    if columns == (None, None):
+        return None
+    total = hashlib.sha256()
+    for column in columns:
+        total.update(json.dumps(None if column is None else list(column)).encode())
+    return total.hexdigest()
 
 
 class PromptTable:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkroom.contracts import PictureDataset, PictureSource, Prompts
-from darkroom.data.prompts import PromptTable
+from darkroom.data.prompts import PromptTable, names_hash
 from darkroom.keys import Keys, keys, permutation
 
 
@@ -38,6 +38,14 @@ class SampleSet:
         """What says in a protocol which pictures the reference is of."""
         size = min(self.n_reference, len(source.split("train")))
         return {"data": source.fingerprint, "split": "train", "pictures": size}
+
+
+def conditions(training: PictureDataset) -> dict[str, Any]:
+    """What says in a protocol what samples were asked for; whatever their seed, as for distances.
+
+    Apart from the facts of the reference, whose features are the same under other names.
+    """
+    return {"conditions": {"of": "the training, as often as they occur", "names": names_hash(training)}}
 
 
 def dealt(n: int, size: int, *, rank: int = 0, world_size: int = 1) -> list[range]:

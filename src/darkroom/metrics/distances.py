@@ -149,7 +149,8 @@ def inception(sets: Sets) -> dict[str, Any]:
     for splits in _SPLITS:
         score = inception_score(logits, splits=splits)
         metric = {"name": "inception_score", "splits": splits, "shuffle_seed": 2020}
-        protocol = {"metric": metric, "m": len(logits), "extractor": sets.protocol["extractor"]}
+        of_samples = {name: each for name, each in sets.protocol.items() if name != "reference"}
+        protocol = {"metric": metric, "m": len(logits), **of_samples}
         name = sets.title("inception_score") + ("" if splits == _SPLITS[0] else f"_{splits}")
         answer[name] = measured(score.mean, protocol, **({"std": score.std} if splits > 1 else {}))
     return answer
