@@ -124,6 +124,13 @@ def test_a_clip_score_of_a_run_that_reads_no_captions_is_refused_before_anything
     assert not (tmp_path / "run").exists()
 
 
+def test_a_training_split_too_small_for_a_family_is_refused_before_latents_are_cached(tmp_path):
+    small = ["data.train_size=5", "callback.distribution.metrics=[density_coverage]", "callback.distribution.n=6"]
+    with pytest.raises(ValueError, match="the training split has 5 pictures: too few for density_coverage"):
+        tiny.train(tmp_path / "run", tiny.DIFFUSION, "extractor=first_stage", *small, "max_steps=4")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("n", "size", "world_size"), [(5, 2, 1), (5, 2, 2), (5, 64, 2), (6, 2, 3), (3, 2, 3)])
 def test_places_are_dealt_once_and_every_process_gets_some(n, size, world_size):
     spans = [dealt(n, size, rank=rank, world_size=world_size) for rank in range(world_size)]
@@ -139,7 +146,13 @@ def test_fewer_samples_than_processes_are_refused():
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"metrics": ["fid"]}, "there is no fid"), ({"n": 1}, "at least two"), ({"max_share": 2}, "max_share=2")],
+    [
+        ({"metrics": ["fid"]}, "there is no fid"),
+        ({"n": 1}, r"distribution\.n=1: too few for fd, which wants 2"),
+        ({"metrics": ["fd", "density_coverage"]}, r"distribution\.n=4: too few for density_coverage, which wants 6"),
+        ({"metrics": ["precision_recall"], "n_reference": 3}, r"n_reference=3: too few for precision_recall"),
+        ({"max_share": 2}, "max_share=2"),
+    ],
 )
 def test_settings_without_a_number_are_refused(changes, words):
     settings = {"n": 4, "n_reference": 4, "metrics": ["fd"], "kid_size": 2, "batch_size": 2, "cache": "x"} | changes

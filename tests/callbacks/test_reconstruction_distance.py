@@ -5,14 +5,19 @@ from functools import partial
 import pytest
 import torch
 import torchvision
+from lightning.pytorch import LightningModule
 from safetensors.torch import save_file
 from stages import tiny
 
+from darkroom.autoencoding.first_stage import Identity
 from darkroom.build import build
+from darkroom.callbacks.reconstruction_distance import ReconstructionDistance
 from darkroom.commands.load import load_first_stage, load_source
 from darkroom.commands.pictures import pictures_of, reconstruct
+from darkroom.data.shapes.source import Shapes
 from darkroom.metrics.extractor import Extractor, features
 from darkroom.metrics.frechet import frechet_distance
+from darkroom.metrics.latent_features import LatentFeatures
 from darkroom.metrics.moments import moments
 from darkroom.networks.pretrained.trunk import Trunk
 
@@ -54,6 +59,15 @@ def test_of_one_batch_of_several_there_is_no_distance(tmp_path, weights, part):
     header = run.metrics.read_text().splitlines()[0]
     assert "val/psnr" in header
     assert "rfd" not in header
+
+
+def test_one_validation_picture_is_refused_before_anything_is_written_and_a_denoiser_needs_none(tmp_path, weights):
+    chosen = ["extractor=squeezenet1_1", f"extractor.weights={weights}", "extractor.size=64"]
+    with pytest.raises(ValueError, match=r"^the validation split has 1 picture, .*reconstruction_distance=null$"):
+        tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, "data.validation_size=1", "max_steps=4")
+    assert not list(tmp_path.iterdir())
+    extractor = LatentFeatures(first_stage=Identity(), resolution=8)
+    ReconstructionDistance(extractor=extractor).refuse_few(LightningModule(), Shapes(train_size=8, validation_size=1))
 
 
 def test_without_an_extractor_nothing_is_measured(tmp_path):

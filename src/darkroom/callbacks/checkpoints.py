@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from darkroom.contracts import PictureSource
 from darkroom.metrics.better import less_is_better
 from darkroom.runs.checkpoint import checkpoint_path, step_of, whole_checkpoints
 from darkroom.runs.folder import Run
@@ -32,6 +33,13 @@ class Refusing(Protocol):
     """A callback that says what it cannot work with before the training begins; raises ValueError with one line."""
 
     def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None: ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A callback that knows, before the training begins, which splits are too small for it; refuses as above."""
+
+    def refuse_few(self, stage: LightningModule, source: PictureSource) -> None: ...
 
 
 class Checkpoints(Checkpoint):

@@ -4,7 +4,7 @@
 # ruff: noqa: ARG002
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from darkroom.generation.reconstruct import reconstruct
 from darkroom.generation.sample_set import SampleSet, dealt
 from darkroom.metrics.agreement import agreement
 from darkroom.metrics.clip_score import ClipScore, told
-from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, LEAST, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.moments import moments
 from darkroom.metrics.nearest_agreement import Named
@@ -78,8 +78,8 @@ class Distribution(Callback):
             raise ValueError(f"metrics: there is no {unknown[0]}; they are {', '.join(FAMILIES)}")
         if extractor is not None:
             refuse_impossible(metrics, extractor)
-        if extractor is not None and min(n, n_reference) < 2:
-            raise ValueError(f"n={n}, n_reference={n_reference}: a distance wants at least two pictures of each")
+            key = "callback.distribution"
+            _refuse_few(metrics, {f"{key}.n={n}": n, f"{key}.n_reference={n_reference}": n_reference})
         self._extractor, self._clip_score, self._set = extractor, clip_score, SampleSet(n, n_reference)
         self._families, self._kid_size = tuple(metrics), kid_size
         self._batch_size, self._cache, self._every = batch_size, Path(cache), every_n_validations
@@ -99,6 +99,12 @@ class Distribution(Callback):
         if self._clip_score is not None:
             names.append(self._clip_score.name)
         return (*(f"val/{name}" for name in names), "speed/distribution_share")
+
+    def refuse_few(self, stage: LightningModule, source: PictureSource) -> None:
+        """Raises ValueError where the training split is too small a reference for one of the families."""
+        if self._extractor is not None and isinstance(stage, Generates):
+            n = len(source.split("train"))
+            _refuse_few(self._families, {f"the training split has {n} pictures": n})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()
@@ -237,6 +243,17 @@ class Distribution(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._cost.load_state_dict(state_dict["cost"])
+
+
+def _refuse_few(families: Sequence[str], sizes: Mapping[str, int]) -> None:
+    """Raises ValueError with the words of a size that gives one of the families no number."""
+    for family in families:
+        for words, size in sizes.items():
+            if size < LEAST[family]:
+                raise ValueError(
+                    f"{words}: too few for {family}, which wants {LEAST[family]}; give more, or other "
+                    "callback.distribution.metrics"
+                )
 
 
 def _verdicts(source: Judged, pictures: UInt8[Tensor, "k 3 H W"], captions: Sequence[str]) -> Bool[Tensor, "k a"]:

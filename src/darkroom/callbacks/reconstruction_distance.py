@@ -3,24 +3,34 @@
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from darkroom.callbacks.cost import Cost
 from darkroom.callbacks.gathering import gathered
+from darkroom.contracts import PictureSource
+from darkroom.metrics.distances import LEAST
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.frechet import frechet_distance
 from darkroom.metrics.moments import moments
 from darkroom.metrics.titles import title
 
 
+@runtime_checkable
+class Reconstructs(Protocol):
+    """A stage whose validation step answers what it makes of the pictures."""
+
+    def reconstruct(self, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]: ...
+
+
 class ReconstructionDistance(Callback):
     """Logs ``val/rfd_<extractor>`` at validations: reconstructions against the very pictures that they are of.
 
-    For stages whose validation step answers the reconstructions; ``speed/reconstruction_distance_share`` is the share
+    For stages that reconstruct; ``speed/reconstruction_distance_share`` is the share
     of the training's time that it took.
 
     Args:
@@ -41,6 +51,16 @@ class ReconstructionDistance(Callback):
         if self._extractor is None:
             return ()
         return (f"val/{title('rfd', self._extractor)}", "speed/reconstruction_distance_share")
+
+    def refuse_few(self, stage: LightningModule, source: PictureSource) -> None:
+        """Raises ValueError where there are too few validation pictures for a distance."""
+        if self._extractor is None or not isinstance(stage, Reconstructs):
+            return
+        if (n := len(source.split("validation"))) < LEAST["fd"]:
+            raise ValueError(
+                f"the validation split has {n} picture, and the distance of reconstructions by extractor= wants "
+                f"{LEAST['fd']}; keep more of them out of training, or set callback.reconstruction_distance=null"
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from darkroom.autoencoding.first_stage import copy_artifact
 from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
-from darkroom.callbacks.checkpoints import Refusing
+from darkroom.callbacks.checkpoints import Counting, Refusing
 from darkroom.callbacks.interruption import Interruption, Stopped
 from darkroom.callbacks.last_validation import LastValidation
 from darkroom.callbacks.position import Position
@@ -85,7 +85,7 @@ def fit(config: DictConfig, source: PictureSource) -> None:
     if config.compile:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
-    refuse_impossible(trainer, stage, datamodule)
+    refuse_impossible(trainer, stage, datamodule, source)
     if trainer.is_global_zero:
         write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
     try:
@@ -165,13 +165,15 @@ def refuse_other_pictures(config: DictConfig, run: Run, source: PictureSource) -
         config.data_fingerprint = found
 
 
-def refuse_impossible(trainer: Trainer, stage: Stage, datamodule: LightningDataModule) -> None:
+def refuse_impossible(trainer: Trainer, stage: Stage, datamodule: LightningDataModule, source: PictureSource) -> None:
     """Raises ValueError for what data and callbacks would refuse in ``trainer.fit``, where W&B has begun."""
     if isinstance(datamodule, DataModule):
         datamodule.refuse_few(trainer.num_devices)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning sets it from another class
         if isinstance(callback, Refusing):
             callback.refuse(trainer, stage)
+        if isinstance(callback, Counting):
+            callback.refuse_few(stage, source)
 
 
 def write_down(config: DictConfig, run: Run, loggers: Sequence[Logger]) -> None:
