@@ -6,14 +6,16 @@ Whoever copied or kept them may have damaged them since: :func:`reading`.
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -91,6 +93,19 @@ def write_text(path: Path, text: str) -> None:
     """Replace the content of ``path`` at once."""
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace the content of ``path`` at once; a float that is not finite, for which JSON has no word, becomes null."""
+    write_text(path, json.dumps(_finite(content), indent=2) + "\n")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(each) for key, each in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(each) for each in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _remove(path: Path) -> None:

@@ -3,10 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from darkroom.commands import evaluate
 from darkroom.commands.by_picture import beside, save_by_picture
 from darkroom.commands.compare import numbers
+from darkroom.commands.reconstructions import over_pictures
+from darkroom.files import write_json
 from darkroom.metrics.protocol import measured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +105,18 @@ def test_where_pictures_are_not_the_same_the_numbers_count_as_independent(tmp_pa
         beside(Path(b)).unlink()
     assert compare(a, b) == 0
     assert row_of(capsys.readouterr().out, "val_psnr").split()[-1] == "independent"
+
+
+def test_a_number_that_is_not_finite_is_null_in_a_file_that_any_reader_of_json_takes(tmp_path, capsys):
+    protocol = {"metric": {"name": "psnr"}}
+    whole = over_pictures("val_psnr", torch.full((3,), torch.inf), protocol)  # each came back without any error
+    write_json(tmp_path / "a.json", {"metrics": whole, "made": {}})
+    found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)["metrics"]
+    assert [(each["value"], each["identical"]) for each in found.values()] == [(None, 3), (None, 3)]
+    other = over_pictures("val_psnr", torch.tensor([30.0, 31.0]), protocol)
+    write_json(tmp_path / "b.json", {"metrics": other, "made": {}})
+    assert compare(str(tmp_path / "a.json"), str(tmp_path / "b.json")) == 0
+    assert row_of(capsys.readouterr().out, "val_psnr").split()[1:] == ["nan", "30.5", "+nan"]
 
 
 def test_damaged_numbers_of_pictures_are_named(tmp_path, capsys):

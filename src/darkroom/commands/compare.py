@@ -1,6 +1,7 @@
 """``evaluate.py compare=[a.json,b.json]``: two evaluations side by side, as far as their numbers may stand so."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,7 +62,8 @@ def numbers(path: Path) -> dict[str, Number]:
 def _number(told: Mapping[str, Any], made: Mapping[str, Any]) -> Number:
     low, high = told.get("interval", (None, None))
     sd = told.get("sd") if low is None else (high - low) / (2 * _Z)
-    return Number(float(told["value"]), told["protocol"], sd, made)
+    value = math.nan if told["value"] is None else float(told["value"])
+    return Number(value, told["protocol"], sd, made)
 
 
 def _table(

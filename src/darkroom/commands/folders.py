@@ -1,7 +1,6 @@
 """``evaluate.py generated=DIR reference=DIR_OR_NPZ``: how far the pictures of one folder are from others."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from darkroom.commands.console import console
 from darkroom.commands.folder_features import FolderFeatures, folder_features
 from darkroom.commands.load import device
 from darkroom.data.plain_folder import PlainFolder
-from darkroom.files import write_text
+from darkroom.files import write_json
 from darkroom.metrics.collecting import collected, spacing
 from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, frechet, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor
@@ -65,7 +64,7 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     if config.out is not None:
         made = {"samples": folder.fingerprint, **provenance(device())}
         result = {name: {**number, "made": made} for name, number in found.items()}
-        write_text(Path(config.out), json.dumps(result, indent=2) + "\n")
+        write_json(Path(config.out), result)
         console.print(f"written to {config.out}", soft_wrap=True)
     return found
 

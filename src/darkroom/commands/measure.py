@@ -1,6 +1,5 @@
 """What ``evaluate.py`` does once its arguments are checked: measure the first stage, then what is drawn."""
 
-import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from darkroom.commands.tracking import track
 from darkroom.conditioning.words import text_readers
 from darkroom.contracts import Judged, PictureSource, to_float
 from darkroom.data.prompts import PromptTable, names_hash
-from darkroom.files import digest, write_text
+from darkroom.files import digest, write_json
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
 from darkroom.metrics.means import mean
@@ -84,7 +83,7 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     if by_picture:
         save_by_picture(beside(out), by_picture)
     result = {"metrics": numbers, "made": made}
-    write_text(out, json.dumps(result, indent=2) + "\n")
+    write_json(out, result)
     console.print(table(numbers, f"{run.id}, {len(validation)} validation pictures"))
     console.print(f"written to {out}", soft_wrap=True)
     track(run, {name: number["value"] for name, number in numbers.items()})

@@ -2,7 +2,6 @@
 ``evaluate.py run=RUN memorisation=true``.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from darkroom.commands.real_features import RealFeatures
 from darkroom.data.decode import decode
 from darkroom.data.plain_folder import PlainFolder
 from darkroom.data.transforms import square
-from darkroom.files import write_text
+from darkroom.files import write_json
 from darkroom.generation.generator import Generator, select
 from darkroom.generation.sample_set import conditions
 from darkroom.keys import Keys
@@ -172,7 +171,7 @@ def _write(config: DictConfig, result: dict[str, Any], pairs: Sequence[Pair], na
         {**pair._asdict(), "generated": generated, "training": training}
         for pair, (generated, training) in zip(pairs, names, strict=True)
     ]
-    write_text(out, json.dumps(result, indent=2) + "\n")
+    write_json(out, result)
     generated = _shown(Path(config.generated), [each[0] for each in names])
     training = _shown(Path(config.training), [each[1] for each in names])
     save_pairs(sheet, generated, training, pairs)

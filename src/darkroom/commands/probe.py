@@ -5,7 +5,6 @@ each for a fixed budget, and what the denoisers draw is compared by one judge.
 """
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from darkroom.commands.pictures import pictures_of
 from darkroom.commands.probe_training import recipe, token_side, trained
 from darkroom.commands.reconstructions import of_reconstructions
 from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource, to_float
-from darkroom.files import write_text
+from darkroom.files import write_json
 from darkroom.generation.generator import Generator
 from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.metrics.latent_space import LatentDiagnostics, LatentSpace
@@ -96,7 +95,7 @@ def probe(config: DictConfig) -> dict[str, Any]:
     facts = made(ranking[0], side, source, config)
     result = {"by": judge.by, "made": facts, "runs": [as_json(each) for each in ranking]}
     out = Path(config.out) if config.out is not None else Path(config.probing.folder) / "probe.json"
-    write_text(out, json.dumps(result, indent=2) + "\n")
+    write_json(out, result)
     console.print(table(ranking, judge.by))
     warn_of_ties(ranking, config.n)
     console.print(f"written to {out}", soft_wrap=True)

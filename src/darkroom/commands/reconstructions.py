@@ -91,7 +91,8 @@ def of_reconstructions(
 def over_pictures(name: str, values: Float[Tensor, " n"], protocol: Mapping[str, Any]) -> dict[str, Any]:
     """The mean with its standard error; of PSNRs also ``<name>_pooled``, that of the mean squared error.
 
-    Pictures that came back without any error have no finite PSNR: they are counted, and no part of the mean.
+    Pictures that came back without any error have no finite PSNR: they are counted, and no part of the mean. Where all
+    came back so, the mean is NaN and the pooled one infinite.
     """
     if protocol["metric"]["name"] != "psnr":
         found = mean(values)
@@ -101,5 +102,5 @@ def over_pictures(name: str, values: Float[Tensor, " n"], protocol: Mapping[str,
     of_pool = {**protocol, "metric": {**protocol["metric"], "mean": "of squared errors"}}
     return {
         name: measured(found.value, protocol, sd=found.sd, identical=identical),
-        f"{name}_pooled": measured(pooled.value, of_pool, sd=pooled.sd),
+        f"{name}_pooled": measured(pooled.value, of_pool, sd=pooled.sd, identical=identical),
     }
