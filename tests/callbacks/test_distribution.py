@@ -1,11 +1,13 @@
 """Distances and agreement of samples, logged while a denoiser trains."""
 
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 from stages import tiny
 from tiny_clip import NAME, tiny_clip
@@ -122,6 +124,39 @@ def test_a_clip_score_of_a_run_that_reads_no_captions_is_refused_before_anything
     with pytest.raises(ValueError, match="clip_score: this run reads no captions"):
         tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, "max_steps=4")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("n", "n_reference", "size", "few"),
+    [
+        (2048, 2048, 3000, False),
+        (2047, 2048, 3000, True),
+        (2048, 2047, 3000, True),
+        (2048, 2048, 2000, True),
+    ],
+)
+def test_a_distance_of_few_pictures_is_told_at_the_start(caplog, n, n_reference, size, few):
+    class Drawing(LightningModule):
+        def generator(self):
+            raise AssertionError("nothing is drawn for this")
+
+    class Beginning(Trainer):
+        is_global_zero = True
+
+        def __init__(self):
+            self.datamodule = SimpleNamespace(source=SimpleNamespace(split={"train": range(size)}.__getitem__))
+
+    extractor = LatentFeatures(
+        first_stage=build({"_target_": "darkroom.autoencoding.first_stage.Identity"}), resolution=8
+    )
+    sizes = {"n": n, "n_reference": n_reference, "kid_size": 2, "batch_size": 2}
+    own = Distribution(extractor=extractor, metrics=["fd"], cache="x", **sizes)
+    own.on_train_start(Beginning(), Drawing())
+    words = f"{n} samples against {min(n_reference, size)} training pictures; under 2048"
+    assert (words in caplog.text) == few == bool(caplog.records)
+    caplog.clear()
+    own.on_train_start(Beginning(), LightningModule())
+    assert not caplog.records  # an autoencoder draws nothing
 
 
 def test_a_training_split_too_small_for_a_family_is_refused_before_latents_are_cached(tmp_path):

@@ -61,6 +61,17 @@ def test_of_one_batch_of_several_there_is_no_distance(tmp_path, weights, part):
     assert "rfd" not in header
 
 
+def test_it_is_measured_at_every_second_validation_and_at_the_last_step_and_few_pictures_are_told(
+    tmp_path, weights, caplog
+):
+    chosen = ["extractor=squeezenet1_1", f"extractor.weights={weights}", "extractor.size=64"]
+    seldom = "callback.reconstruction_distance.every_n_validations=2"
+    run = tiny.train(tmp_path / "run", tiny.AUTOENCODER, *chosen, seldom, "max_steps=14")
+    assert [row[0] for row in tiny.rows(run, "val/psnr")] == ["4", "8", "12", "14"]
+    assert [row[0] for row in tiny.rows(run, "val/rfd_squeezenet1_1")] == ["8", "14"]
+    assert caplog.text.count("6 validation pictures; under 2048") == 1
+
+
 def test_one_validation_picture_is_refused_before_anything_is_written_and_a_denoiser_needs_none(tmp_path, weights):
     chosen = ["extractor=squeezenet1_1", f"extractor.weights={weights}", "extractor.size=64"]
     with pytest.raises(ValueError, match=r"^the validation split has 1 picture, .*reconstruction_distance=null$"):

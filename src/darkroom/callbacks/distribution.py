@@ -1,8 +1,5 @@
 """How far what the denoiser draws is from real pictures, and whether it shows what was asked, while it trains."""
 
-# Lightning hands every hook all of its arguments, wanted or not.
-# ruff: noqa: ARG002
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +12,7 @@ from torch import Tensor
 
 from darkroom.callbacks.cost import Cost
 from darkroom.callbacks.gathering import gathered
+from darkroom.callbacks.interval import is_due
 from darkroom.callbacks.samples import Generates
 from darkroom.conditioning.words import heard
 from darkroom.contracts import FirstStage, Judged, PictureSource, Prompts, Verdicts
@@ -23,7 +21,7 @@ from darkroom.generation.reconstruct import reconstruct
 from darkroom.generation.sample_set import SampleSet, dealt
 from darkroom.metrics.agreement import agreement
 from darkroom.metrics.clip_score import ClipScore, told
-from darkroom.metrics.distances import FAMILIES, LEAST, Sets, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.moments import moments
 from darkroom.metrics.nearest_agreement import Named
@@ -108,12 +106,21 @@ class Distribution(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()
+        if self._extractor is not None and isinstance(pl_module, Generates) and trainer.is_global_zero:
+            source: PictureSource = trainer.datamodule.source  # type: ignore[attr-defined]
+            n, n_reference = self._set.n, min(self._set.n_reference, len(source.split("train")))
+            if min(n, n_reference) < FEW:
+                _log.warning(
+                    "callback.distribution: %d samples against %d training pictures; under %d a distance tells their "
+                    "number as well, so that it is to be compared with those of as many alone",
+                    *(n, n_reference, FEW),
+                )
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or not isinstance(pl_module, Generates):
             return
         source: PictureSource = trainer.datamodule.source  # type: ignore[attr-defined]
-        due = self._is_due(trainer)
+        due = is_due(trainer, self._every)
         measured = self._extractor or self._clip_score or isinstance(source, Judged)
         if not due or not measured or not self._cost.allows(trainer):
             return
@@ -122,12 +129,6 @@ class Distribution(Callback):
         shared = trainer.world_size > 1  # all processes have the same, but Lightning would warn
         pl_module.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=shared)
         pl_module.log("speed/distribution_share", self._cost.share, sync_dist=shared)
-
-    def _is_due(self, trainer: Trainer) -> bool:
-        """By the step alone, so that a training that was ended early and then extended measures where it would have."""
-        assert trainer.val_check_batch is not None  # it is in a training
-        validations = trainer.global_step * trainer.accumulate_grad_batches // trainer.val_check_batch
-        return validations % self._every == 0 or trainer.global_step >= trainer.max_steps
 
     def _measured(self, trainer: Trainer, pl_module: Any, source: PictureSource) -> dict[str, float]:
         prompts = self._set.prompts(source.split("train"))

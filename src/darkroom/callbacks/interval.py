@@ -1,4 +1,4 @@
-"""When to log: shared by the callbacks that watch a training."""
+"""When to log and when to measure: shared by the callbacks that watch a training."""
 
 from lightning.pytorch import Trainer
 
@@ -21,3 +21,13 @@ class Interval:
             return False
         self._last = step
         return True
+
+
+def is_due(trainer: Trainer, every_n_validations: int) -> bool:
+    """Whether this validation is one to measure in; the last step's always is.
+
+    By the step alone, so that a training that was ended early and then extended measures where it would have.
+    """
+    assert trainer.val_check_batch is not None  # it is in a training
+    validations = trainer.global_step * trainer.accumulate_grad_batches // trainer.val_check_batch
+    return validations % every_n_validations == 0 or trainer.global_step >= trainer.max_steps

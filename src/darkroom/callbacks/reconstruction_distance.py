@@ -3,6 +3,7 @@
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
 
+import logging
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -12,12 +13,15 @@ from torch import Tensor
 
 from darkroom.callbacks.cost import Cost
 from darkroom.callbacks.gathering import gathered
+from darkroom.callbacks.interval import is_due
 from darkroom.contracts import PictureSource
-from darkroom.metrics.distances import LEAST
+from darkroom.metrics.distances import FEW, LEAST
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.frechet import frechet_distance
 from darkroom.metrics.moments import moments
 from darkroom.metrics.titles import title
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -35,11 +39,14 @@ class ReconstructionDistance(Callback):
 
     Args:
         extractor: of the features; None measures nothing.
+        every_n_validations: validations from one measurement to the next; the last step is always measured.
         max_share: bound on that share; see :class:`Cost`.
     """
 
-    def __init__(self, *, extractor: FeatureExtractor | None, max_share: float | None = None) -> None:
-        self._extractor = extractor
+    def __init__(
+        self, *, extractor: FeatureExtractor | None, every_n_validations: int = 1, max_share: float | None = None
+    ) -> None:
+        self._extractor, self._every = extractor, every_n_validations
         self._cost = Cost(max_share)
         self._measures = False
         self._index: list[Tensor] = []
@@ -64,12 +71,20 @@ class ReconstructionDistance(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()
+        if self._extractor is not None and isinstance(pl_module, Reconstructs) and trainer.is_global_zero:
+            n = len(trainer.datamodule.validation)  # type: ignore[attr-defined]
+            if n < FEW:
+                _log.warning(
+                    "callback.reconstruction_distance: %d validation pictures; under %d a distance tells their number "
+                    "as well, so that it is to be compared with those of the same pictures alone",
+                    *(n, FEW),
+                )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         limit = trainer.limit_val_batches  # of a part the distance would be another
         whole = isinstance(limit, float) and limit == 1.0  # the share; an int counts batches, and 1 is a single one
         wanted = self._extractor is not None and not trainer.sanity_checking and whole
-        self._measures = wanted and self._cost.allows(trainer)
+        self._measures = wanted and is_due(trainer, self._every) and self._cost.allows(trainer)
         self._index, self._rows = [], []
 
     def on_validation_batch_end(

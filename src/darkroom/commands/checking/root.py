@@ -106,6 +106,7 @@ LEAST = {
     "callback.snapshots.count": 0,
     "callback.snapshots.every_n_steps": 1,
     "callback.reconstructions.n": 1,
+    "callback.reconstruction_distance.every_n_validations": 1,
     "callback.distribution.n": 2,  # a distance wants two pictures of each
     "callback.distribution.n_reference": 2,
     "callback.distribution.kid_size": 2,
