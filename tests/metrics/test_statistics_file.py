@@ -39,6 +39,8 @@ def test_other_programs_files_are_read(tmp_path, dtype):
 
 
 EYE = np.eye(3)
+ALL_BUT_ONE = np.diag([1.0] * 2047 + [-1e-3])
+OF_FIVE = {"mu": np.zeros(3), "sigma": EYE, "n": 5}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,11 @@ EYE = np.eye(3)
         ({"mu": np.array([0, 0, np.nan]), "sigma": EYE}, "not finite"),
         ({"mu": np.zeros(3), "sigma": EYE + np.triu(np.ones((3, 3)))}, "not symmetric"),
         ({"mu": np.zeros(3), "sigma": np.diag([1.0, 1.0, -1.0])}, "negative eigenvalues"),
+        ({"mu": np.zeros(2048), "sigma": ALL_BUT_ONE}, "negative eigenvalues"),
+        ({**OF_FIVE, "features": np.zeros((4, 3))}, r"features of \[4, 3\] do not belong to n=5 and mu of \[3\]"),
+        ({**OF_FIVE, "features": np.zeros((5, 2))}, r"features of \[5, 2\] do not"),
+        ({**OF_FIVE, "features": np.zeros(3)}, r"features of \[3\] do not"),
+        ({**OF_FIVE, "features": np.full((5, 3), np.inf)}, "features are not finite"),
         ({"mu": np.zeros(3), "sigma": EYE, "mu_s": np.zeros(2), "sigma_s": EYE}, "mu_s of .* and sigma_s of .* do not"),
         ({"mu": np.array([object()] * 3), "sigma": EYE}, "is no .npz of numbers"),
     ],

@@ -63,9 +63,12 @@ def read_statistics(path: Path, *, features: bool = True) -> Statistics:
         raise ValueError(f"reference={path}: is no .npz of numbers ({' '.join(str(error).split())[:100]})") from error
     if faults := [name for name in ("mu", "sigma") if name not in arrays]:
         raise ValueError(f"reference={path}: holds no {faults[0]}; statistics are mu and sigma")
+    moments = _moments(path, arrays, "mu", "sigma")
     rows = torch.from_numpy(arrays["features"]) if "features" in arrays else None
+    if rows is not None and (fault := _fault_of_rows(rows, moments)):
+        raise ValueError(f"reference={path}: {fault}")
     spatial = _moments(path, arrays, "mu_s", "sigma_s") if {"mu_s", "sigma_s"} <= arrays.keys() else None
-    return Statistics(_moments(path, arrays, "mu", "sigma"), protocol, rows, spatial)
+    return Statistics(moments, protocol, rows, spatial)
 
 
 def _moments(path: Path, arrays: Mapping[str, Any], mu: str, sigma: str) -> Moments:
@@ -83,6 +86,14 @@ def _fault(mean: Tensor, covariance: Tensor, mu: str, sigma: str) -> str | None:
     largest = covariance.abs().max()
     if bool((covariance - covariance.T).abs().max() > _UNEVEN * largest):
         return f"{sigma} is not symmetric"
-    if bool(torch.linalg.eigvalsh(covariance)[0] < -_UNEVEN * largest * len(mean)):
+    eigenvalues = torch.linalg.eigvalsh(covariance)
+    if bool(eigenvalues[0] < -_UNEVEN * eigenvalues[-1]):
         return f"{sigma} has negative eigenvalues, so it is no covariance"
     return None
+
+
+def _fault_of_rows(rows: Tensor, moments: Moments) -> str | None:
+    n, width = moments.n, len(moments.mean)
+    if rows.ndim != 2 or rows.shape[1] != width or n not in (None, len(rows)):
+        return f"features of {list(rows.shape)} do not belong to n={n} and mu of [{width}]"
+    return None if bool(rows.isfinite().all()) else "features are not finite"
