@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+from darkroom.files import digest
 from darkroom.keys import keys
 from darkroom.metrics.inception_extractor import InceptionExtractor
 from darkroom.metrics.titles import title
@@ -78,10 +79,24 @@ def test_spatial_features_are_those_of_torch_fidelitys_block_as_tensorflow_flatt
     assert own.spatial.protocol == own.protocol | {"name": "inception_spatial", "layer": "mixed_6/conv, 7 channels"}
 
 
-def test_names_of_its_distances_are_those_of_the_field(own):
-    names = [title(each, own) for each in ("fd", "rfd", "kid", "kid_full", "inception_score", "cmmd")]
-    assert names == ["fid", "rfid", "kid", "kid_full", "inception_score", "cmmd_inception"]
-    assert title("fd", own.spatial) == "sfid"
+def titles(extractor):
+    names = [title(each, extractor) for each in ("fd", "rfd", "kid", "kid_full", "inception_score", "cmmd")]
+    return [*names, title("fd", extractor.spatial)]
+
+
+def test_names_of_its_distances_are_those_of_the_field_by_the_known_weights_alone(weights, own, monkeypatch, caplog):
+    plain = [f"{name}_inception" for name in ("fd", "rfd", "kid", "kid_full", "inception_score", "cmmd")]
+    assert titles(own) == [*plain, "fd_inception_spatial"]
+    monkeypatch.setattr("darkroom.metrics.inception_extractor.KNOWN", digest(weights)[:8])
+    assert titles(InceptionExtractor(weights=str(weights))) == [
+        *("fid", "rfid", "kid", "kid_full", "inception_score", "cmmd_inception"),
+        "sfid",
+    ]
+    assert not caplog.messages
+    monkeypatch.undo()
+    InceptionExtractor(weights=str(weights))
+    [words] = caplog.messages
+    assert f"{weights}: its sha256 begins with {digest(weights)[:8]} and that of FID's network with 6726825d" in words
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

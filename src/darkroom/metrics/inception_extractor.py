@@ -1,5 +1,6 @@
 """Features by which FID, sFID, KID and the Inception score are defined."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,16 @@ from darkroom.networks.pretrained.inception import Inception
 _SIZE = 299
 _DEFINED = ("kid", "kid_full", "inception_score")  # by these features and no others, as FID is
 _TITLES = {"fd": "fid", "rfd": "rfid"} | {name: name for name in _DEFINED}
+KNOWN = "6726825d"  # how the sha256 of the graph's weights begins; their file is named after it
+_log = logging.getLogger(__name__)
 
 
 class InceptionExtractor(Asked):
-    """The graph of 2015-12-05 with its own scaling: torch-fidelity's, and clean-fid's ``legacy_tensorflow``."""
+    """The graph of 2015-12-05 with its own scaling: torch-fidelity's, and clean-fid's ``legacy_tensorflow``.
+
+    Its numbers have the field's names, ``fid`` and so on, where the weights are the graph's own; by others, trained
+    anew or converted, ``fd_inception`` and so on, and a warning says so.
+    """
 
     name = "inception"
 
@@ -27,9 +34,13 @@ class InceptionExtractor(Asked):
 
     def __init__(self, *, weights: str) -> None:
         """Raises FileNotFoundError or ValueError in one line for a file that is not there, or of another network."""
-        self.titles: Mapping[str, str] = _TITLES
         super().__init__(Inception())
         self.hash = fill(self._network, Path(weights), key="extractor.weights")
+        self.is_known = self.hash.startswith(KNOWN)
+        self.titles: Mapping[str, str] = _TITLES if self.is_known else {}
+        if not self.is_known:
+            words = "its sha256 begins with %s and that of FID's network with %s: numbers are fd_inception, not fid"
+            _log.warning(f"extractor.weights=%s: {words}", weights, self.hash[: len(KNOWN)], KNOWN)
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "3 299 299"]:
         """The whole picture, squeezed into a square where it is none; in [-1, 1)."""
@@ -62,7 +73,7 @@ class InceptionSpatial:
     name = "inception_spatial"
 
     def __init__(self, whole: InceptionExtractor) -> None:
-        self.titles: Mapping[str, str] = {"fd": "sfid"}
+        self.titles: Mapping[str, str] = {"fd": "sfid"} if whole.is_known else {}
         self._whole = whole
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "3 299 299"]:

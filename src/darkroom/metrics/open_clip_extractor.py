@@ -18,7 +18,8 @@ class OpenClipExtractor(Asked):
     """A frozen tower: features are those of ``encode_image``, projected to where captions lie, of any length.
 
     Args:
-        name: a distance is named after it, but for CMMD, which is by OpenAI's ViT-L/14 at 336 pixels.
+        name: a distance is named after it, but for CMMD, which is by OpenAI's ViT-L/14 at 336 pixels. That a file holds
+            OpenAI's weights is the word of whoever gives ``tag``: one of known sha256 was not at hand.
         model: as open_clip names it.
         weights: a file of the whole CLIP or of its ``visual.`` part, with open_clip's names.
         tag: open_clip's of these weights, which knows their activation and how a picture is prepared; None takes the
