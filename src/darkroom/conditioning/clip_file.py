@@ -23,11 +23,9 @@ class ClipFile:
     text tower, and for weights that are not there.
     """
 
-    group: str  # of the config: conditioner.model, conditioner.pretrained
+    group: str  # of the config, whose key model an error names
     model: str
     pretrained: str | None  # None: no weights
-    key: str = "pretrained"  # in that group
-    file_key: str = "pretrained"  # in that group, which takes a path
 
     def __post_init__(self) -> None:
         import open_clip  # seconds: only where there is text
@@ -66,7 +64,7 @@ class ClipFile:
         path = Path(self.pretrained)
         if not path.is_file():
             raise FileNotFoundError(
-                f"{self.group}.{self.key}={path} is neither a tag that open_clip has for this model nor a file"
+                f"{self.group}.pretrained={path} is neither a tag that open_clip has for this model nor a file"
             )
         return path
 
@@ -86,9 +84,9 @@ class ClipFile:
         except (OSError, RuntimeError, ValueError) as error:  # no network, no such file, a wrong checksum
             reason = str(error).splitlines()[0].split(". ")[0]
             raise FileNotFoundError(
-                f"{self.group}.{self.key}={self.pretrained}: the weights of {self.model} are not in {HF_HUB_CACHE} and "
+                f"{self.group}.pretrained={self.pretrained}: the weights of {self.model} are not in {HF_HUB_CACHE} and "
                 f"could not be fetched ({reason}); fetch them elsewhere and give the file: "
-                f"{self.group}.{self.file_key}=PATH"
+                f"{self.group}.pretrained=PATH"
             ) from None
 
 

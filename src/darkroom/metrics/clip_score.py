@@ -30,22 +30,21 @@ class ClipScore:
         model: as open_clip names it, one with CLIP's own text tower.
         tag: open_clip's of the weights, which knows their activation and how a picture is prepared; None takes the
             model's own activation and CLIP's preparation.
-        weights: a file of the whole CLIP; None takes those of the tag from open_clip's usual cache, or fetches them.
+        weights: a file of the whole CLIP. Nothing is fetched.
 
-    Raises FileNotFoundError or ValueError in one line, as :class:`ClipFile` does, and for a file of another network.
+    Raises FileNotFoundError or ValueError in one line, as :class:`ClipFile` does, and for a file that is not there or
+    of another network.
     """
 
-    def __init__(self, *, name: str, model: str, tag: str | None, weights: str | None = None) -> None:
+    def __init__(self, *, name: str, model: str, tag: str | None, weights: str) -> None:
         from open_clip import CLIP  # seconds
 
-        clip = ClipFile("clip_score", model, tag, key="tag", file_key="weights")
+        clip = ClipFile("clip_score", model, tag)
         if tag is not None and not clip.tag:
             raise ValueError(f"clip_score.tag={tag}: open_clip has no such weights of {model}")
-        if weights is None and tag is None:
-            raise ValueError("clip_score: neither clip_score.tag nor clip_score.weights says which weights to take")
-        if weights is not None and not Path(weights).is_file():
-            raise FileNotFoundError(f"clip_score.weights={weights}: there is no such file; give one of a whole CLIP")
-        path = clip.path() if weights is None else Path(weights)
+        path = Path(weights)
+        if not path.is_file():
+            raise FileNotFoundError(f"clip_score.weights={path}: there is no such file; give one of a whole CLIP")
         config = clip.config
         vision = {**config["vision_cfg"], "timm_model_pretrained": False}
         self._clip = CLIP(config["embed_dim"], vision, config["text_cfg"], quick_gelu=clip.quick_gelu)

@@ -27,6 +27,11 @@ ROWS: list[Row] = [
     ("train", [*A, f"logs={LONG}"], ["logs=aaa", "too long"]),
     # weights
     ("train", [*D, "clip_score=vit_b_32", "clip_score.weights=none"], ["clip_score.weights=none", "no such file"]),
+    (
+        "train",
+        [*D, "clip_score=vit_b_32"],
+        ["vit_base_patch32_clip_224.openai", "no such file; put it there", "https://huggingface.co/timm/vit_base_patch32"],
+    ),
     # experiments that are no UTF-8
     ("train", ["experiment=latin"], ["conf/experiment/latin.yaml", "UTF-8"]),
     ("train", ["-m", "experiment=latin,lean"], ["conf/experiment/latin.yaml", "UTF-8"]),

@@ -27,7 +27,7 @@ ROWS: list[Row] = [
     ("train", ["experiment=rooted"], ["batch_sise", "batch_size?", "conf/experiment/rooted.yaml"]),
     ("train", ["experiment=emma"], ["callback.emma", "ema?", "conf/experiment/emma.yaml"]),
     ("train", ["experiment=targeted"], ["stage.loss.terms.l2._targt_", "_target_?", "conf/experiment/targeted.yaml"]),
-    ("train", [*A, "clip_score=vit_b_33"], ["clip_score=vit_b_33", "vit_b_32?"]),
+    ("train", [*A, "clip_score=vit_b_33", "clip_score.weights=file"], ["clip_score=vit_b_33", "vit_b_32?"]),
     ("train", [*A, "callback.ema={sigma_rell: 0.1}"], ["callback.ema", "sigma_rell", "sigma_rel?"]),
     # before the usage
     ("train", ["experment=shapes_autoencoder"], ["experment=shapes_autoencoder", "experiment?"]),

@@ -95,7 +95,7 @@ def weights_faults(composition: Composition) -> Iterator[str]:
         if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):
             continue  # a missing value is told of as such
         path = node[name]
-        if path is not None and exists(path) and Path(path).is_file():
+        if path is None or (exists(path) and Path(path).is_file()):  # None is told of by its type
             continue
         cached = OmegaConf.is_interpolation(node, name)
         remedy = f"put it there, or give {key}=FILE" if cached else "give one"
