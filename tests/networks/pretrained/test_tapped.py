@@ -23,6 +23,11 @@ def test_nothing_lies_behind_the_last_tap():
     assert len(TappedTrunk("squeezenet1_1", [1, 4]).features) == 5
 
 
+def test_a_network_without_features_is_refused_with_who_takes_it():
+    with pytest.raises(ValueError, match=r"model=resnet18: has no features .* timm's takes"):
+        TappedTrunk("resnet18", [0])
+
+
 @pytest.mark.parametrize("taps", [[], [4, 1], [1, 1], [-1], [1, 13]])
 def test_taps_that_do_not_rise_or_are_not_there_are_refused(taps):
     with pytest.raises(ValueError, match="rising places in the features of squeezenet1_1, 0 to 12"):

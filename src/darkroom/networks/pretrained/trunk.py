@@ -16,7 +16,10 @@ class Trunk(nn.Module):
             raise ValueError(f"model={model}: torchvision has none of that name; squeezenet1_1 is one, of {len(known)}")
         network = torchvision.models.get_model(model, weights=None)
         if not isinstance(getattr(network, "features", None), nn.Module):
-            raise ValueError(f"model={model}: has no features of its own in torchvision; squeezenet1_1 has")
+            raise ValueError(
+                f"model={model}: has no features of its own in torchvision; squeezenet1_1 has, and an extractor of "
+                "timm's takes the others"
+            )
         self.features = network.features
 
     def forward(self, picture: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b d"]:
