@@ -113,7 +113,7 @@ def test_statistics_are_kept_and_read_back(folders, capsys, monkeypatch):
     assert "kept.npz: was made by another extractor: size: 96 and 64" in capsys.readouterr().err
 
 
-def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, capsys):
+def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, capsys, monkeypatch):
     whole = measured(folders, "others")
     with np.load(next((folders / "cache").glob("*.npz"))) as file:
         np.savez(folders / "foreign.npz", mu=file["mu"], sigma=file["sigma"])
@@ -122,9 +122,12 @@ def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, 
     assert found["value"] == pytest.approx(whole["fd_squeezenet1_1"]["value"], rel=1e-9)
     assert "declared" in found["protocol"]["reference"] and found["protocol"]["n"] is None
     argv = [f"generated={folders / 'others'}", reference, "extractor=squeezenet1_1", "extractor.size=96"]
-    argv += [f"extractor.weights={folders}/squeezenet1_1.safetensors", "metrics=[kid]"]
-    assert evaluate.main(argv, ROOT / "conf") == 2
-    assert "mean and covariance alone" in capsys.readouterr().err
+    argv += [f"extractor.weights={folders}/squeezenet1_1.safetensors"]
+    monkeypatch.setattr("darkroom.commands.folder_features.prepared", lambda *_: pytest.fail("was decoded"))
+    for families, missing in ((["metrics=[fd,cmmd]"], "cmmd"), ([], "kid")):
+        assert evaluate.main([*argv, *families], ROOT / "conf") == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"foreign.npz: holds mean and covariance alone, which give no {missing}; give metrics=[fd]" in line
 
 
 class Small(torch.nn.Module):

@@ -260,6 +260,14 @@ def test_distances_stand_with_their_protocols_and_are_refused_beside_others(tmp_
     assert "fd_pixels: not to be compared" in said.err + said.out
 
 
+def test_a_training_split_too_small_for_what_is_asked_is_told_before_anything_is_drawn(tmp_path, monkeypatch):
+    run = diffusion_run(tmp_path / "run")
+    monkeypatch.setattr(Generator, "__call__", lambda *_, **__: pytest.fail("was drawn"))
+    chosen = ["n=30", "kid_size=20", "extractor=first_stage", f"cache={tmp_path / 'features'}"]
+    with pytest.raises(ValueError, match="training split: 12 pictures are too few for kid_size=20"):
+        measure(asked("evaluate", f"run={run.path}", *chosen))
+
+
 def test_reconstructions_have_a_distance_and_a_perceptual_one(tmp_path):
     network = torchvision.models.squeezenet1_1(weights=None)
     weights, linear = tmp_path / "trunk.safetensors", tmp_path / "linear.safetensors"

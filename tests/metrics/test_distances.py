@@ -7,7 +7,7 @@ import torch
 from references import GENERATED, REFERENCE, feat
 
 from darkroom.commands.checking import folders
-from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, LEAST, Sets, refuse_impossible
 from darkroom.metrics.moments import moments
 from darkroom.metrics.statistics_file import Statistics
 
@@ -27,6 +27,7 @@ def found(*families, generated=GENERATED, reference=REFERENCE, extractor=FEATURE
 
 def test_the_check_knows_the_families_that_there_are():
     assert tuple(FAMILIES) == folders.FAMILIES
+    assert LEAST == folders.LEAST
 
 
 def test_numbers_have_the_names_that_the_extractor_decides():

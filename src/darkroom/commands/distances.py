@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from darkroom.build import build
 from darkroom.commands.conditions import of_captions, of_conditions
 from darkroom.commands.console import console, progress
-from darkroom.commands.folders import warn_of_few
+from darkroom.commands.folders import refuse_few, warn_of_few
 from darkroom.commands.load import device
 from darkroom.commands.memorisation import of_copies
 from darkroom.commands.real_features import RealFeatures
@@ -111,7 +111,10 @@ def of_samples(
     prompts = asked.prompts(training)
     real = None
     if extractor is not None:
-        refuse_impossible(_families(config), extractor)
+        families = _families(config)
+        refuse_impossible(families, extractor)
+        of_both = [each for each in families if each != "inception_score"]
+        refuse_few("the run's training split", len(asked.reference(training)), of_both, config.kid_size)
         real = RealFeatures(extractor, source, asked, Path(config.cache), config.batch_size)
         warn_of_few({"the run": config.n, "the reference": len(asked.reference(training))})
     rows, scores, start = [], [], 0

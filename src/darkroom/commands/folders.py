@@ -25,6 +25,7 @@ from darkroom.metrics.statistics_file import Statistics, read_statistics, write_
 from darkroom.runs.summary import provenance
 
 _FAMILIES = ("fd", "kid", "precision_recall", "density_coverage")  # unless others are asked for
+_OF_MOMENTS = ("fd", "inception_score")  # which ask no features of the reference
 _SAME = 1e-18  # of the squared length of their mean: a variance that is rounding
 
 
@@ -37,12 +38,16 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
     families = _FAMILIES if config.metrics is None else config.metrics
     folder = None if config.generated is None else PlainFolder(Path(config.generated))
     if folder is not None:
-        refuse_few("generated", folder, families, config.kid_size)
+        refuse_few(f"generated={folder.root}", len(folder), families, config.kid_size)
     sums = set(families) == {"fd"}
     with folder_features(config) as features_of:
         extractor = features_of.extractor
         refuse_impossible(families, extractor)
         reference, facts = reference_of(config, features_of, sums=sums)
+        others = [each for each in families if each not in _OF_MOMENTS]
+        if folder is not None and others and reference.features is None:
+            held = f"reference={config.reference}: holds mean and covariance alone"
+            raise ValueError(f"{held}, which give no {others[0]}; give metrics=[fd]")
         protocol = {"extractor": extractor.protocol, "reference": facts}
         if config.statistics_out is not None:
             write_statistics(Path(config.statistics_out), replace(reference, protocol=protocol))
@@ -100,7 +105,7 @@ def reference_of(config: DictConfig, features_of: FolderFeatures, *, sums: bool)
     folder = PlainFolder(path)
     families = _FAMILIES if config.metrics is None else config.metrics
     of_both = ["fd", *(each for each in families if each != "inception_score")]
-    refuse_few("reference", folder, of_both, config.kid_size)
+    refuse_few(f"reference={folder.root}", len(folder), of_both, config.kid_size)
     held = not (sums and spacing(len(folder)) > 1)
     facts = folder.fingerprint
 
@@ -124,10 +129,9 @@ def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
     return statistics, statistics.protocol["reference"]
 
 
-def refuse_few(key: str, folder: PlainFolder, families: Sequence[str], kid_size: int | None) -> None:
-    """Raises ValueError, before any features are computed, for a family that wants more pictures than there are."""
-    there = len(folder)
-    say = f"{key}={folder.root}: {there} picture{' is' if there == 1 else 's are'} too few for"
+def refuse_few(where: str, there: int, families: Sequence[str], kid_size: int | None) -> None:
+    """Raises ValueError, before any features are computed, for a family that wants more pictures than are ``there``."""
+    say = f"{where}: {there} picture{' is' if there == 1 else 's are'} too few for"
     for family in families:
         if there < LEAST[family]:
             raise ValueError(f"{say} {family}; give at least {LEAST[family]}, or other metrics")

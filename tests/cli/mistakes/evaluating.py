@@ -11,6 +11,8 @@ ROWS: list[Row] = [
     ("evaluate", ["run=runs/list"], ["run=runs/list", "not one that train.py wrote"]),
     ("evaluate", ["run=runs/first", "+sweep.foo=1"], ["sweep.foo", "guidance_scale"]),
     ("evaluate", ["run=runs/label", "metrics=[fid]"], ["metrics: there is no fid", "precision_recall"]),
+    ("evaluate", ["run=runs/label", "n=3", "metrics=[precision_recall]"], ["n=3", "precision_recall; give at least 4"]),
+    ("evaluate", ["run=runs/label", "n_reference=50", "kid_size=60"], ["n_reference=50", "for kid_size=60"]),
     # folders of pictures
     ("evaluate", [G[0], *G[2:]], ["reference is not set", "reference=DIR"]),
     ("evaluate", [*G, "generated=nowhere"], ["generated=nowhere", "no such folder"]),

@@ -9,9 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.paths import exists, is_folder
 from darkroom.commands.checking.spelling import meant
+from darkroom.commands.checking.swept import swept
 
-# as darkroom.metrics.distances has them
-FAMILIES = ("fd", "kid", "precision_recall", "density_coverage", "inception_score", "cmmd")
+# the pictures that each wants of both sets, as darkroom.metrics.distances has them
+LEAST = {"fd": 2, "kid": 2, "precision_recall": 4, "density_coverage": 6, "inception_score": 10, "cmmd": 2}
+FAMILIES = tuple(LEAST)
 _TOWER = "darkroom.conditioning.pretrained_text.PretrainedText"
 
 
@@ -31,6 +33,8 @@ def distance_faults(composition: Composition) -> Iterator[str]:
         if config.get("run") is None:
             ways = "generated=DIR reference=DIR, generated=DIR training=DIR held_out=DIR, compare=[A,B] or probe=[A,B]"
             yield f"run is not set; give run=logs/STAGE/RUN, {ways}"
+        else:
+            yield from _few(config)
         return
     if config.get("run") is not None:
         yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
@@ -50,6 +54,22 @@ def _families(config: DictConfig) -> Iterator[str]:
     for family in config.metrics if OmegaConf.is_list(config.metrics) else ():  # a single one is told of by its type
         if family not in FAMILIES:
             yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"
+
+
+def _few(config: DictConfig) -> Iterator[str]:
+    """Sizes of a run's sets under which one of its distances would fail after all samples are drawn."""
+    sweeps = bool(swept(config))  # with sizes of its own, by one family
+    given = () if sweeps or not OmegaConf.is_list(config.metrics) else config.metrics
+    by_kid = not sweeps and isinstance(config.kid_size, int) and (config.metrics is None or "kid" in given)
+    for key in ("n", "n_reference"):
+        size = config.get(key)
+        if not isinstance(size, int) or size < 1:  # told of by darkroom.commands.checking.limits
+            continue
+        for family in given:
+            if size < LEAST.get(family, 0) and (key, family) != ("n_reference", "inception_score"):
+                yield f"{key}={size}: too few for {family}; give at least {LEAST[family]}, or other metrics"
+        if by_kid and size < config.kid_size:
+            yield f"{key}={size}: too few for kid_size={config.kid_size}; give more, or set it lower"
 
 
 def _compared(config: DictConfig) -> Iterator[str]:

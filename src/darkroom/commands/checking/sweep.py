@@ -8,14 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.limits import run_fault
+from darkroom.commands.checking.swept import SWEPT, swept
 from darkroom.commands.checking.trained import stage_of
-
-_SWEPT = {  # the least value, and the type
-    "guidance_scale": (0, float),
-    "steps": (1, int),
-    "sampler": (None, str),
-    "ema": (0, float),
-}
 
 
 def sweep_faults(composition: Composition) -> Iterator[str]:
@@ -25,7 +19,7 @@ def sweep_faults(composition: Composition) -> Iterator[str]:
     if not isinstance(sweep, DictConfig):
         yield f"sweep={sweep}: give the values of what is swept, sweep.guidance_scale=[1,2,3] for example"
         return
-    asked = [name for name in _SWEPT if sweep.get(name)]
+    asked = swept(config)
     for name in asked:
         yield from _of_values(name, sweep[name])
         if config.get(name) is not None:
@@ -40,7 +34,7 @@ def sweep_faults(composition: Composition) -> Iterator[str]:
 
 
 def _of_values(name: str, values: Any) -> Iterator[str]:
-    least, kind = _SWEPT[name]
+    least, kind = SWEPT[name]
     if not OmegaConf.is_list(values):
         yield f"sweep.{name}={values}: is not a list; give sweep.{name}=[{values}]"
         return
