@@ -1,12 +1,15 @@
 """Faults of the files that ``evaluate.py`` is to write. Standard library."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from omegaconf import DictConfig
 
 from darkroom.commands.checking.argv import name
 from darkroom.commands.checking.compose import Composition, Space, composed
 from darkroom.commands.checking.paths import exists, is_folder
+from darkroom.commands.checking.swept import swept
 
 # pictures and the numbers of each: as measure.py, sweep.py and memorisation.py in darkroom.commands have them
 _BESIDE = (".png", "_copies.png", "_pictures.npz")
@@ -31,7 +34,11 @@ def written_faults(composition: Composition) -> Iterator[str]:
 
 def clash_faults(space: Space, jobs: Sequence[Sequence[str]]) -> Iterator[str]:
     """What several jobs of one sweep would write over each other."""
-    given = {name(text) for text in jobs[0]} if len(jobs) > 1 else ()
+    if len(jobs) < 2:
+        return
+    given = {name(text) for text in jobs[0]}
+    if space.name == "evaluate" and "out" not in given:
+        yield from _shared(Counter(_own(composed(space, job).config) for job in jobs))
     for key in ("out", "statistics_out"):
         if key not in given:
             continue
@@ -40,6 +47,24 @@ def clash_faults(space: Space, jobs: Sequence[Sequence[str]]) -> Iterator[str]:
             if count > 1:
                 own = f"{key}='{str(path).removesuffix(path.suffix)}-${{hydra:job.num}}{path.suffix}'"
                 yield f"{key}={path}: {count} jobs would write it, one over the other; give each its own, as in {own}"
+
+
+def _own(config: DictConfig) -> Path | None:
+    """The file that evaluate.py writes where ``out`` names none; as its commands have it."""
+    if config.get("out") is not None or config.get("compare"):
+        return None
+    if config.get("probe"):
+        return Path(config.probing.folder, "probe.json")
+    if config.get("run") is None:
+        return None
+    return Path(config.run, "sweep.json" if swept(config) else "evaluation.json")
+
+
+def _shared(places: Mapping[Path | None, int]) -> Iterator[str]:
+    for path, count in places.items():
+        if path is not None and count > 1:
+            own = f"out='{path.with_suffix('')}-${{hydra:job.num}}.json'"
+            yield f"{path}: {count} jobs would write it, one over the other; give each its own, as in {own}"
 
 
 def _kept(key: str, *paths: Path) -> Iterator[str]:
