@@ -126,12 +126,14 @@ def test_damaged_numbers_of_pictures_are_named(tmp_path, capsys):
     assert "b_pictures.npz" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"metrics": 3}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"metrics": 3}', '{"search": {}, "winner": {}, "made": {}}'])
 def test_a_file_of_something_else_is_named(tmp_path, capsys, text):
     (tmp_path / "a.json").write_text(text)
     b = written(tmp_path, "b.json", fd_x=fd(1.0))
     assert compare(str(tmp_path / "a.json"), b) == 2
-    assert "a.json is not what evaluate.py wrote" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert "a.json is not an evaluation" in line
+    assert "evaluation.json of runs" in line and "a sweep or a probe" in line
 
 
 def test_two_files_without_a_common_number_are_told_so(tmp_path, capsys):

@@ -56,7 +56,10 @@ def numbers(path: Path) -> dict[str, Number]:
             return {name: _number(each, found["made"]) for name, each in found["metrics"].items()}
         return {name: _number(each, each.get("made", {})) for name, each in found.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"compare: {path} is not what evaluate.py wrote ({type(error).__name__})") from error
+        held = "evaluation.json of runs and the out= of folders, not what a sweep or a probe found"
+        raise ValueError(
+            f"compare: {path} is not an evaluation ({type(error).__name__}); what evaluate.py compares is {held}"
+        ) from error
 
 
 def _number(told: Mapping[str, Any], made: Mapping[str, Any]) -> Number:
