@@ -12,6 +12,7 @@ from trained import CONF, asked, autoencoder_run, diffusion_run
 from darkroom.commands import plots
 from darkroom.commands import sweep as module
 from darkroom.commands.checking.check import check
+from darkroom.files import digest
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,13 @@ def test_the_best_is_measured_again_on_other_samples(swept):
     best = max(rows, key=lambda row: row[winner["by"]])
     assert (winner["guidance_scale"], winner["steps"]) == (best["guidance_scale"], best["steps"])
     assert winner["fd_pixels"] != best["fd_pixels"]
-    number = winner["distances"]["fd_pixels"]
+    number = winner["numbers"]["fd_pixels"]
     assert (number["value"], number["protocol"]["m"]) == (winner["fd_pixels"], 6)
+    share = winner["numbers"]["prompt_accuracy"]
+    assert share["interval"][0] <= share["value"] == winner["prompt_accuracy"] <= share["interval"][1]
+    drawn = winner["drawn"]
+    assert (drawn["n"], drawn["seed"], drawn["guidance_interval"], drawn["batch_size"]) == (6, 1, [0.0, 1.0], 3)
+    assert (result["made"]["step"], result["made"]["checkpoint"]) == (1, digest(run.trained("latest")))
     assert json.loads((run.path / "sweep.json").read_text()) == result
     assert Image.open(run.path / "sweep.png").size[0] > 400
 
@@ -97,6 +103,8 @@ def test_a_sampler_is_found_by_its_name_and_a_misspelt_one_refused(monkeypatch):
         (["run={run}", "sweep.steps=[2]", "steps=3"], "sweep.steps: steps is given as well"),
         (["run={run}", "sweep.guidence_scale=[2]"], "did you mean guidance_scale?"),
         (["run={run}", "sweep.steps=[2]", "sweep.n=1"], "sweep.n=1: is a number of samples, at least 2"),
+        (["run={run}", "sweep.steps=[2]", "metrics=[kid]"], "metrics: a sweep ranks samples by"),
+        (["run={run}", "sweep.steps=[2]", "perceptual=lpips_squeeze"], "perceptual: a sweep ranks samples by"),
         (["run={autoencoder}", "sweep.steps=[2]"], "trained the stage autoencoder, which draws no pictures"),
     ],
 )

@@ -5,7 +5,6 @@ the best of many numbers is too good to be true.
 """
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,18 +19,18 @@ from darkroom.commands.distances import clip_score_of, extractor_of, of_samples
 from darkroom.commands.draw import configured
 from darkroom.commands.drawing import shared
 from darkroom.commands.helpers import helping
-from darkroom.commands.judging import drawn, judged
+from darkroom.commands.judging import drawn, judged, numbers
 from darkroom.commands.load import device, load_first_stage, load_source
-from darkroom.commands.measure import reads_text
+from darkroom.commands.measure import reads_text, sampling_protocol
 from darkroom.commands.plots import save_plots
 from darkroom.commands.tracking import track
 from darkroom.contracts import Judged, PictureSource
-from darkroom.files import write_text
+from darkroom.files import digest, write_json
 from darkroom.generation.generator import Generator
-from darkroom.metrics.agreement import agreement
 from darkroom.metrics.better import less_is_better
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.extractor import FeatureExtractor
+from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import find_run
 from darkroom.runs.summary import provenance
 
@@ -53,7 +52,9 @@ def sweep(config: DictConfig) -> dict[str, Any]:
 
         def of(setting: Mapping[str, Any], **changes: Any) -> tuple[dict[str, float], dict[str, Any]]:
             asked = with_setting(config, setting, **changes)
-            return measured(shared(run, asked, helpers), source, *judges, asked)
+            generator = shared(run, asked, helpers)
+            row, told = measured(generator, source, *judges, asked)
+            return row, {"numbers": told, "drawn": sampling_protocol(generator, asked)}
 
         for setting in settings(config.sweep):
             console.print(words(setting))
@@ -62,14 +63,16 @@ def sweep(config: DictConfig) -> dict[str, Any]:
         metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
         best = (min if less_is_better(metric) else max)(rows, key=lambda row: row[metric])
         setting = {name: best[name] for name in SWEPT if name in best}
-        again, numbers = of(setting, n=config.n, seed=seed)
-    made = {"run": str(run.path), "n_reference": config.n_reference, **provenance(device())}
+        again, facts = of(setting, n=config.n, seed=seed)
+    path = run.trained(config.checkpoint)
+    made = {"run": str(run.path), "data": source.fingerprint, "step": step_of(path), "checkpoint": digest(path)}
+    made |= {"n_reference": config.n_reference, **provenance(device())}
     result = {
         "search": {"seed": config.seed, "n": config.sweep.n, "rows": rows},
-        "winner": {"by": metric, "seed": seed, "n": config.n, **setting, **again, "distances": numbers},
+        "winner": {"by": metric, "seed": seed, "n": config.n, **setting, **again, **facts},
         "made": made,
     }
-    write_text(out, json.dumps(result, indent=2) + "\n")
+    write_json(out, result)
     save_plots(out.with_suffix(".png"), rows)
     console.print(table(rows, f"{run.id}: {config.sweep.n} samples each, seed {config.seed}"))
     console.print(table([setting | again], f"the best by {metric}, on {config.n} samples of seed {seed}"))
@@ -114,26 +117,26 @@ def measured(
     config: DictConfig,
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Agreement where there is a judge, the Frechet distance where there is an extractor, the CLIP score where it is
-    asked for, and what a sample costs; the second answer has the distances with their protocols.
+    asked for, and what a sample costs; the second answer has the first three with their errors and protocols.
     """
-    found: dict[str, float] = {}
-    numbers: dict[str, Any] = {}
+    told: dict[str, Any] = {}
     batches, own = 0, -(-config.n // (config.batch_size * config.devices))  # of every drawing, where calls are counted
     with evaluations(generator) as calls:
         if isinstance(source, Judged) and reads_text(generator):
             captions = list(source.challenge("seen", config.n, config.seed).captions or ())
             pictures = drawn(generator, captions, "seen", config)
             verdicts = judged(source, pictures.split(config.batch_size), captions)
-            found["prompt_accuracy"] = agreement(verdicts, source.attributes)["agreement"].value
+            name = "prompt_accuracy"
+            told[name] = numbers(source, verdicts, name, config, of="seen")[name]
             batches += own
         if extractor is not None or clip_score is not None:
             fd = with_setting(config, {}, metrics=["fd"])
-            numbers |= of_samples(extractor, clip_score, source, generator, fd, beside_real=False)
-            found |= {name: each["value"] for name, each in numbers.items()}
+            told |= of_samples(extractor, clip_score, source, generator, fd, beside_real=False)
             batches += own
-    if not found:
+    if not told:
         raise ValueError("sweep: nothing measures this run's samples; give extractor=NAME extractor.weights=FILE")
-    return {"network_evaluations": len(calls) / batches, **found}, numbers
+    values = {name: each["value"] for name, each in told.items()}
+    return {"network_evaluations": len(calls) / batches, **values}, told
 
 
 @contextmanager

@@ -28,6 +28,9 @@ def sweep_faults(composition: Composition) -> Iterator[str]:
         return
     if not isinstance(sweep.n, int) or sweep.n < 2:
         yield f"sweep.n={sweep.n}: is a number of samples, at least 2"
+    for key in ("metrics", "perceptual"):
+        if config.get(key) is not None:
+            yield f"{key}: a sweep ranks samples by agreement, fd or CLIP score alone; leave it out"
     if config.get("memorisation"):
         yield "memorisation=true: is not told of a sweep's samples; evaluate the run by itself, or leave it out"
     yield from _of_run(asked[0], config.get("run"))
