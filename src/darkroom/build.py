@@ -76,7 +76,7 @@ def build(node: Any, **extra: Any) -> Any:
     except InstantiationException as error:
         raise _told(plain, error) from error
     except Exception as error:  # the constructor's own, with extra; Hydra turns any into its own where there is none
-        raise ValueError(f"{plain['_target_']}: {_words(error)}") from error
+        raise _as_input(plain["_target_"], error) from error
 
 
 def literal(node: Any) -> Any:
@@ -229,6 +229,11 @@ def raised_here(error: BaseException) -> bool:
     return traceback is not None and Path(traceback.tb_frame.f_code.co_filename).resolve().is_relative_to(_HOUSE)
 
 
+def of_input(error: ValueError | OSError) -> bool:
+    """Whether a line is enough: our own code raised it, or the system about a file."""
+    return raised_here(error) or (isinstance(error, OSError) and error.filename is not None)
+
+
 def _told(node: Any, error: InstantiationException) -> ValueError:
     """The first cause that was raised here, else the first of all; Hydra's own words where it found no target."""
     target = node.get("_target_", "nodes") if isinstance(node, Mapping) else "nodes"
@@ -238,6 +243,11 @@ def _told(node: Any, error: InstantiationException) -> ValueError:
     while cause.__cause__ is not None and not raised_here(cause):
         cause = cause.__cause__
     where = f"{target}{f' ({inner})' if inner else ''}"
+    return ValueError(f"{where}: {lines[0]}") if cause is error else _as_input(where, cause)
+
+
+def _as_input(where: str, cause: BaseException) -> ValueError:
+    """In one line, or a line for each of several faults."""
     if isinstance(cause, Faults):
         return Faults(*(f"{where}: {fault}" for fault in cause.faults))
-    return ValueError(f"{where}: {lines[0] if cause is error else _words(cause)}")
+    return ValueError(f"{where}: {_words(cause)}")

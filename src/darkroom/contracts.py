@@ -34,6 +34,13 @@ class _Movable:
         """A copy in page-locked memory; a DataLoader that was asked to pin calls this."""
         return self._map(lambda part: part.pin_memory())
 
+    def share_memory_(self: Self) -> Self:
+        """Moves every tensor to memory that processes share, in place; RuntimeError where there is not enough."""
+        for part in (getattr(self, field.name) for field in fields(self)):  # type: ignore[arg-type]
+            if isinstance(part, (Tensor, _Movable)):
+                part.share_memory_()
+        return self
+
     def _map(self: Self, function: Callable[[Any], Any]) -> Self:
         names = {field.name for field in fields(self)} - self._on_host  # type: ignore[arg-type]
         parts = {name: getattr(self, name) for name in names}

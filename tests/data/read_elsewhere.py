@@ -2,9 +2,12 @@
 
 import logging
 import os
+import resource
 import threading
 
 import torch
+
+from darkroom.data.decode import decode
 
 
 class Pictures:
@@ -19,8 +22,28 @@ class Unreadable:
 
     def __call__(self, indices):
         if 3 in indices:
-            raise ValueError("data.root=there: picture 3 cannot be read")
+            decode("picture 3")
         return Pictures()(indices)
+
+
+class Faulty:
+    """A mistake of whoever wrote it; a class, so that it travels to workers."""
+
+    def __call__(self, _):
+        raise ValueError("operands do not go together")
+
+
+class TooLarge:
+    """Pictures of 16 kB, where files must stay smaller, those in shared memory too."""
+
+    def __call__(self, indices):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, resource.RLIM_INFINITY))
+        return torch.zeros(len(indices), 3, 64, 64, dtype=torch.uint8)
+
+
+def answer(words):
+    """An error that comes back as it is, as those of files do."""
+    return FileNotFoundError(2, words, "file")
 
 
 class Grouped:
@@ -33,7 +56,7 @@ class Grouped:
         return 1
 
     def __getitems__(self, visits):
-        raise ValueError("with the group" if os.getpgrp() == self.group else "apart")
+        raise answer("with the group" if os.getpgrp() == self.group else "apart")
 
 
 HELD = threading.Lock()
@@ -46,7 +69,7 @@ class Locking:
         return 1
 
     def __getitems__(self, visits):
-        raise ValueError("held" if HELD.locked() else "free")
+        raise answer("held" if HELD.locked() else "free")
 
 
 class Talking:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from darkroom.build import Faults, raised_here
+from darkroom.build import Faults, of_input
 
 MISTAKE = 2  # exit code
 _BEFORE_TRAINING = {"train.log", "config.yaml", "first_stage", "wandb"}  # all that a run holds until it trains
@@ -31,7 +31,7 @@ def answered() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        if not _of_input(error):
+        if not of_input(error):
             raise
         if os.environ.get("LOCAL_RANK", "0") != "0":
             time.sleep(_PATIENCE)
@@ -55,7 +55,7 @@ def without_trace(run: Path) -> Iterator[None]:
         yield
     except SystemExit as stop:
         if stop.code == MISTAKE and _of_training(run).items() <= trained.items():
-            if content is None and not trained:
+            if content is None and not (trained or staged or size or held):
                 _remove(run)
                 raise
             if content is None:  # somebody's folder of that name
@@ -111,9 +111,3 @@ def line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
-
-
-def _of_input(error: ValueError | OSError) -> bool:
-    if isinstance(error, OSError) and error.filename is not None:
-        return True
-    return raised_here(error)

@@ -2,18 +2,20 @@
 
 import logging
 import os
+import re
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from logging.handlers import QueueHandler
-from multiprocessing import forkserver, get_context, resource_tracker
+from multiprocessing import connection, forkserver, get_context, parent_process, resource_tracker
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, get_worker_info
 
 from darkroom.contracts import Batch, LatentBatch, Visit
 
@@ -36,7 +38,7 @@ class VisitLoader(DataLoader):
     loader can go on in the middle of an epoch. What a reader logs is logged by this process, and an input error of it
     is raised here as it is: torch would wrap its line in the reader's traceback.
 
-    Raises OSError where pictures in memory do not fit the memory that processes share.
+    Raises OSError where pictures do not fit the memory that processes share.
     """
 
     def __init__(
@@ -66,12 +68,9 @@ class VisitLoader(DataLoader):
         try:
             yield from super().__iter__()
         except RuntimeError as error:
-            if "shared memory" not in str(error):
+            if (words := _of_sharing(error)) is None:
                 raise
-            raise OSError(
-                f"num_workers={self.num_workers}: pictures that processes are to share do not fit /dev/shm; set "
-                "num_workers=0, or give the container more (docker run --shm-size=2g)"
-            ) from error
+            raise OSError(words) from error
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: see the class."""
@@ -105,13 +104,34 @@ class _Reader:
 
     def __getitems__(self, visits: Sequence[Visit]) -> _Reading:
         try:
-            read = _Reading(batch=self.dataset.__getitems__(visits))
+            batch = self.dataset.__getitems__(visits)
+            if get_worker_info() is not None:  # else a thread shares it, and drops it where it cannot
+                batch.share_memory_()
+            read = _Reading(batch=batch)
         except (ValueError, OSError) as error:
+            from darkroom.build import of_input  # imports Hydra, which reading else does without
+
+            if not of_input(error):
+                raise
             read = _Reading(error=error)
+        except RuntimeError as error:
+            if (words := _of_sharing(error)) is None:
+                raise
+            read = _Reading(error=OSError(words))
         return replace(read, said=[_said.get() for _ in range(_said.qsize())])
 
 
 _said: SimpleQueue[logging.LogRecord] = SimpleQueue()  # what a reading process has logged since its last batch
+
+
+def _of_sharing(error: RuntimeError) -> str | None:
+    """What to do where tensors could not be handed over to another process; None for any other error."""
+    if "Too many open files" in str(error):
+        return "num_workers: readers share more tensors than files may be open; raise the limit (ulimit -n 65536)"
+    if re.search("unable to (allocate|resize)|out of shared memory", str(error)):
+        full = "num_workers: pictures that processes are to share do not fit /dev/shm"
+        return f"{full}; set num_workers=0, or give the container more (docker run --shm-size=2g)"
+    return None
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -144,15 +164,24 @@ def _withheld(signals: set[signal.Signals]) -> Iterator[None]:
 
 
 def _begin(worker: int) -> None:  # noqa: ARG001  torch's signature
-    """Of a reading process: what it logs goes along with its batches, and it is on its own."""
+    """Of a reading process: what it logs goes along with its batches, and no signal ends it but the trainer's end."""
     logging.getLogger().addHandler(QueueHandler(_said))
     _leave_the_group()
+    threading.Thread(target=_end_with_the_trainer, daemon=True).start()
+
+
+def _end_with_the_trainer() -> None:
+    """Torch watches the parent's number for this, which here is the server's, and the server waits for its readers."""
+    trainer = parent_process()
+    assert trainer is not None
+    connection.wait([trainer.sentinel])
+    os._exit(1)
 
 
 def _leave_the_group() -> None:
     """A signal to the trainer's whole group shall not reach a worker, which reads on until the trainer has saved.
 
-    The trainer still ends it by its own signal, and torch's watchdog where the trainer has died.
+    The trainer still ends it by its own signal.
     """
     os.setpgid(0, 0)
     for each in _OF_THE_GROUP:
