@@ -1,6 +1,7 @@
 """Kills real trainings at random moments, goes on with each, and compares it with one that nobody killed.
 
-python benchmarks/stress.py [--kills 50] [--seed 0] [--stages autoencoder latent_diffusion] [--processes 1 2]
+python benchmarks/stress.py [--kills 50] [--seed 0] [--steps 60] [--processes 1 2]
+                            [--stages autoencoder latent_diffusion]
 
 Every kill is a SIGKILL to all processes of a `train.py` at a moment drawn evenly from its time, from its start to a
 little after its end: in imports, while latents are cached, in a step, a validation, a checkpoint, an artifact. Then
@@ -35,9 +36,7 @@ from darkroom.runs.metrics_file import read_metrics
 from darkroom.runs.wandb_run import offline_pieces, read_piece
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = 60
 SMALL = [
-    f"max_steps={STEPS}",
     "resolution=32",
     "batch_size=8",
     "data.train_size=3000",  # three files of cached latents
@@ -80,6 +79,7 @@ class Setting:
 
     stage: str
     processes: int
+    steps: int
     folder: Path  # of all its runs
     first_stage: Path | None
 
@@ -88,7 +88,8 @@ class Setting:
         kept = [f"stage.latents={self.folder / f'latents-{run}'}"]
         kept += [f"callback.distribution.cache={self.folder / f'features-{run}'}"]
         needs = [*kept, f"first_stage.path={self.first_stage}"] if self.first_stage else []
-        return [*STAGES[self.stage], *devices, *SMALL, *needs, f"logs={self.folder}", f"run_id={run}", *more]
+        own = [f"max_steps={self.steps}", f"logs={self.folder}", f"run_id={run}"]
+        return [*STAGES[self.stage], *devices, *SMALL, *needs, *own, *more]
 
     def run(self, name: str) -> Run:
         return Run(self.folder / self.stage / name)
@@ -97,6 +98,7 @@ class Setting:
 def start(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """``train.py`` in a group of its own, with all that it says in ``log``."""
     environment = {**os.environ, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
+    environment.pop("WANDB_SERVICE", None)  # of whoever started this: it would outlive the killed and hold their ids
     with log.open("ab") as file:
         command = [sys.executable, str(ROOT / "train.py"), *argv]
         return subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
@@ -170,11 +172,11 @@ def _logged(run: Run) -> list[tuple[str, int, float]]:
     return [(name, row["_step"], value) for row in rows for name, value in _measured(row).items()]
 
 
-def settings(folder: Path, stages: Sequence[str], processes: Sequence[int]) -> Iterator[Setting]:
+def settings(folder: Path, stages: Sequence[str], processes: Sequence[int], steps: int) -> Iterator[Setting]:
     """The trainings to kill; a denoiser's autoencoder is trained first."""
     first_stage = None
     if "latent_diffusion" in stages:
-        setting = Setting("autoencoder", 1, folder / "first_stage", None)
+        setting = Setting("autoencoder", 1, steps, folder / "first_stage", None)
         setting.folder.mkdir()
         finish(setting.command("whole"), setting.folder / "log.txt")
         first_stage = setting.run("whole").path
@@ -182,7 +184,7 @@ def settings(folder: Path, stages: Sequence[str], processes: Sequence[int]) -> I
         for count in processes:
             own = folder / f"{stage}-{count}"
             own.mkdir()
-            yield Setting(stage, count, own, first_stage if stage == "latent_diffusion" else None)
+            yield Setting(stage, count, steps, own, first_stage if stage == "latent_diffusion" else None)
 
 
 def attempt(setting: Setting, number: int, seconds: float, num_workers: int) -> list[str]:
@@ -202,18 +204,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--steps", type=int, default=60, help="of each training; a validation comes every 14")
     parser.add_argument("--keep", type=Path, help="an empty or new folder that keeps all runs")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="stress-"))
     folder.mkdir(parents=True, exist_ok=True)
 
-    trainings = list(settings(folder, options.stages, options.processes))
+    trainings = list(settings(folder, options.stages, options.processes, options.steps))
     whole = {each: finish(each.command("whole"), each.folder / "whole.txt") for each in trainings}
     moments, faulty = random.Random(options.seed), 0
     for number in range(options.kills):
         setting = trainings[number % len(trainings)]
         seconds = moments.uniform(0, GRACE * whole[setting])
-        num_workers = number // len(trainings) % 2
+        num_workers = 1 - number // len(trainings) % 2
         faults = attempt(setting, number, seconds, num_workers)
         faulty += bool(faults)
         what = f"{setting.stage}, {setting.processes} processes, {num_workers} readers each"
