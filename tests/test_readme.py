@@ -2,12 +2,11 @@
 
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 from documents import CONF, ROOT, blocks, furnish, python_commands
 
+from darkroom.commands import train
 from darkroom.commands.checking.check import check
 
 README = ROOT / "README.md"
@@ -20,18 +19,23 @@ def test_the_commands_of_each_kind_are_there():
     assert len(COMMANDS) > 12
 
 
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("furnished")
+    furnish(folder)
+    return folder
+
+
 @pytest.mark.parametrize(("name", "argv"), [pytest.param(*each, id=shlex.join(each[1])[:60]) for each in COMMANDS])
-def test_a_command_of_the_readme_passes_the_check(name, argv, tmp_path, monkeypatch):
-    furnish(tmp_path)
-    monkeypatch.chdir(tmp_path)
+def test_a_command_of_the_readme_passes_the_check(name, argv, furnished, monkeypatch):
+    monkeypatch.chdir(furnished)
     monkeypatch.setattr("darkroom.commands.checking.devices.gpus", lambda: 8)  # a page may speak to those who have them
     assert not argv or check(name, argv, CONF) == []
 
 
-def test_train_alone_lists_the_experiments_of_the_table(tmp_path):
-    done = subprocess.run([sys.executable, str(ROOT / "train.py")], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    listed = re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE)
+def test_train_alone_lists_the_experiments_of_the_table(capsys):
+    assert train.main([], CONF) == 2
+    listed = re.findall(r"^  (\w+)  ", capsys.readouterr().out, re.MULTILINE)
     assert sorted(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)) == sorted(listed)
     assert sorted(listed) == sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
