@@ -1,14 +1,10 @@
-"""What several devices draw is what one draws, and what ends one of their processes is told in a line."""
-
-from functools import partial
+"""What several devices draw is what one draws."""
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from trained import asked, diffusion_run
 
-from darkroom.commands.drawing import _drawing, on_devices
-from darkroom.commands.helpers import Helper
+from darkroom.commands.drawing import on_devices
 from darkroom.commands.measure import measure
 from darkroom.contracts import Prompts
 from darkroom.keys import keys
@@ -44,24 +40,3 @@ def test_a_run_is_measured_alike_on_two_devices(run, tmp_path):
     values, same = ({name: number["value"] for name, number in each["metrics"].items()} for each in (one, two))
     del values["samples_per_second"], same["samples_per_second"]
     assert values == pytest.approx(same, rel=1e-6)
-
-
-@pytest.fixture
-def helper(run):
-    helper = Helper(1, devices=2)
-    helper.learn(partial(_drawing, str(run.path), OmegaConf.to_container(asked("evaluate", f"run={run.path}"))))
-    yield helper
-    helper.end()
-
-
-def test_what_a_process_meets_is_told_in_its_words(helper):
-    helper.ask(Prompts(), keys(seed=0, purpose="test", places=range(2)), None)
-    with pytest.raises(ValueError, match="set prompt="):
-        helper.answer()
-
-
-def test_a_process_that_is_killed_is_told(helper):
-    helper._process.kill()
-    helper.ask(Prompts(caption=(CAPTION,)), keys(seed=0, purpose="test", places=range(1)), None)
-    with pytest.raises(ValueError, match="process of device 1 has ended"):
-        helper.answer()

@@ -6,21 +6,25 @@ makes.
 
 import contextlib
 import itertools
-import queue
+import multiprocessing
+import pickle
 import signal
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor, multiprocessing
+from torch import Tensor
 
-from darkroom.build import add_packages
+from darkroom.build import Faults, add_packages, of_input
 from darkroom.commands.checking.devices import cores
+from darkroom.commands.faults import line
 
 Answering = Callable[..., Tensor]  # a job's parts to its answer
 
-_LOOK = 2.0  # seconds between two looks at whether a process is still there
+_FAREWELL = 5.0  # seconds in which a process whose line is closed has ended
 
 
 @contextlib.contextmanager
@@ -29,11 +33,12 @@ def helping(config: DictConfig) -> Iterator[Sequence["Helper"]]:
     if config.devices == 1:
         yield []
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(_threads(config.devices))
-    packages = list(config.get("packages") or ())
-    helpers = [Helper(number, devices=config.devices, packages=packages) for number in range(1, config.devices)]
+    threads, packages = torch.get_num_threads(), list(config.get("packages") or ())
+    helpers: list[Helper] = []
     try:
+        torch.set_num_threads(_threads(config.devices))
+        for number in range(1, config.devices):
+            helpers.append(Helper(number, devices=config.devices, packages=packages))
         yield helpers
     finally:
         for helper in helpers:
@@ -44,7 +49,7 @@ def helping(config: DictConfig) -> Iterator[Sequence["Helper"]]:
 def in_turn(helpers: Sequence["Helper"], jobs: Iterable[tuple[Any, ...]], own: Answering) -> Iterator[Tensor]:
     """What each of ``jobs`` is answered, in their order: the first by ``own``, as many after it by the helpers, ...
 
-    Raises ValueError where another process cannot answer, or has ended.
+    Raises what :meth:`Helper.answer` does.
     """
     jobs = iter(jobs)
     while mine_and_theirs := list(itertools.islice(jobs, 1 + len(helpers))):
@@ -58,69 +63,110 @@ def in_turn(helpers: Sequence["Helper"], jobs: Iterable[tuple[Any, ...]], own: A
 
 
 class Helper:
-    """A process on device ``number`` of ``devices`` that answers what it is asked; it ends with this one."""
+    """A process on device ``number`` of ``devices`` that answers what it is asked; it ends with this one.
+
+    All goes through a pipe, by pickles of our own: torch's would put tensors into shared memory, which in a container
+    is often too small for a batch.
+    """
 
     def __init__(self, number: int, *, devices: int, packages: Sequence[str] = ()) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of a process that uses CUDA cannot
         self._number = number
-        self._asked, self._answers = context.Queue(), context.Queue()
-        arguments = (number, devices, packages, self._asked, self._answers)
+        self._line, theirs = context.Pipe()
+        arguments = (number, devices, packages, theirs)
         self._process = context.Process(target=_help, args=arguments, name=f"device {number}", daemon=True)
-        self._process.start()
+        with _deaf_to_ctrl_c():
+            self._process.start()
+        theirs.close()  # so that the process has the only one, and its end is felt here
 
     def learn(self, make: Callable[[], Answering]) -> None:
         """What it answers by from now on: what ``make`` makes there, of parts that can be pickled."""
-        self._asked.put(make)
+        self._send(make)
 
     def ask(self, *job: Any) -> None:
         """To be had from :meth:`answer`."""
-        self._asked.put(job)
+        self._send(job)
 
     def answer(self) -> Tensor:
-        """On the CPU. Raises ValueError for what the process met, or where it has ended."""
-        while True:
-            try:
-                found = self._answers.get(timeout=_LOOK)
-            except queue.Empty:
-                if not self._process.is_alive():
-                    code = self._process.exitcode
-                    raise ValueError(f"devices: the process of device {self._number} has ended ({code})") from None
-            else:
-                if isinstance(found, str):
-                    raise ValueError(found)
-                return found
+        """On the CPU.
+
+        Raises ValueError for a mistake in the input that the process met, and where it has ended; RuntimeError with the
+        traceback of any other error there.
+        """
+        try:
+            found = pickle.loads(self._line.recv_bytes())
+        except (EOFError, OSError):
+            self._process.join(_FAREWELL)
+            code = self._process.exitcode
+            raise ValueError(f"devices: the process of device {self._number} has ended ({code})") from None
+        if not isinstance(found, _Met):
+            return found
+        if found.faults:
+            raise Faults(*found.faults)
+        raise RuntimeError(f"in the process of device {self._number}:\n{found.trace}")
 
     def end(self) -> None:
         """Whatever it is doing."""
         self._process.kill()
         self._process.join()
 
+    def _send(self, message: Any) -> None:
+        sent = pickle.dumps(message)
+        with contextlib.suppress(OSError):  # it has ended: what it has met lies in the pipe, for answer() to tell
+            self._line.send_bytes(sent)
 
-def _help(number: int, devices: int, packages: Sequence[str], asked: Any, answers: Any) -> None:
-    """What a helper does until it is ended; it speaks through ``answers`` alone."""
-    torch.set_num_threads(_threads(devices))
-    if torch.cuda.is_available():
-        torch.cuda.set_device(number)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the first, which ends this one
+
+class _Met(NamedTuple):
+    """An error in another process."""
+
+    faults: tuple[str, ...]  # of the user's input; none where it is a mistake of ours
+    trace: str
+
+    @classmethod
+    def of(cls, error: Exception) -> "_Met":
+        trace = "".join(traceback.format_exception(error))
+        if not isinstance(error, ValueError | OSError) or not of_input(error):
+            return cls((), trace)
+        return cls(tuple(error.faults) if isinstance(error, Faults) else (line(error),), trace)
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A process that is started inside ignores Ctrl-C from its first moment: it is for this one, which ends that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _help(number: int, devices: int, packages: Sequence[str], to_first: Connection) -> None:
+    """What a helper does until it is ended; it speaks through ``to_first`` alone."""
+    try:
+        torch.set_num_threads(_threads(devices))
+        if torch.cuda.is_available():
+            torch.cuda.set_device(number)
         add_packages(packages)
         answering: Answering | None = None
-        for message in _messages(asked):
+        for message in _messages(to_first):
             if isinstance(message, tuple):
                 assert answering is not None  # it has learnt before it is asked
-                answers.put(answering(*message).cpu())
+                to_first.send_bytes(pickle.dumps(answering(*message).cpu()))
             else:
                 answering = message()
     except Exception as error:  # the first process tells it, as if it had happened there
-        answers.put(" ".join(str(error).split()) or type(error).__name__)
+        with contextlib.suppress(OSError):  # where that is still there
+            to_first.send_bytes(pickle.dumps(_Met.of(error)))
 
 
-def _messages(asked: Any) -> Iterator[Any]:
+def _messages(to_first: Connection) -> Iterator[Any]:
     """What comes, for as long as there is somebody to send it."""
-    first = multiprocessing.parent_process()
-    while first is not None and first.is_alive():
-        with contextlib.suppress(queue.Empty):
-            yield asked.get(timeout=_LOOK)
+    while True:
+        try:
+            sent = to_first.recv_bytes()
+        except (EOFError, OSError):
+            return
+        yield pickle.loads(sent)
 
 
 def _threads(devices: int) -> int:

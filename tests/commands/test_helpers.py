@@ -1,0 +1,80 @@
+"""What another process answers, and how it is told what it has met."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from darkroom.build import Faults, build
+from darkroom.commands import helpers as module
+from darkroom.commands.helpers import Helper, helping
+
+
+def looking():
+    return look
+
+
+def look(given, key):
+    """What was given, with a last row that says whether it came by shared memory; KeyError but for "doubled"."""
+    factor = {"doubled": 2.0}[key]
+    return torch.cat([factor * given, torch.full_like(given[:1], given.is_shared())])
+
+
+def building():
+    return build({"_target_": "builtins.eval"})
+
+
+@pytest.fixture
+def helper():
+    helper = Helper(1, devices=2)
+    yield helper
+    helper.end()
+
+
+def test_another_process_answers_without_shared_memory_through_a_ctrl_c_and_shows_the_traceback_of_our_mistake(helper):
+    os.kill(helper._process.pid, signal.SIGINT)  # long before it has imported torch
+    helper.learn(looking)
+    given = torch.rand(3, 400_000)  # more than a pipe holds
+    helper.ask(given, "doubled")
+    found = helper.answer()
+    assert not found.is_shared()
+    assert torch.equal(found, torch.cat([2 * given, torch.zeros(1, 400_000)]))
+    helper.ask(given, "other")
+    with pytest.raises(RuntimeError, match=r"(?s)in the process of device 1:.*in look.*KeyError: 'other'"):
+        helper.answer()
+    helper.ask(given, "doubled")
+    with pytest.raises(ValueError, match=r"process of device 1 has ended \(0\)"):
+        helper.answer()
+
+
+def test_a_mistake_in_the_input_is_told_in_its_words_alone(helper):
+    helper.learn(building)
+    helper.ask()
+    with pytest.raises(Faults, match=r"^_target_: builtins\.eval lies outside the packages"):
+        helper.answer()
+
+
+def test_a_process_that_is_killed_is_told(helper):
+    helper._process.kill()
+    helper.ask()
+    with pytest.raises(ValueError, match=r"process of device 1 has ended \(-9\)"):
+        helper.answer()
+
+
+def test_where_one_cannot_be_started_the_others_end_and_the_threads_are_what_they_were(monkeypatch):
+    ended = []
+
+    def second_fails(number, **_):
+        if number == 2:
+            raise OSError("no more processes")
+        return SimpleNamespace(end=lambda: ended.append(number))
+
+    monkeypatch.setattr(module, "Helper", second_fails)
+    monkeypatch.setattr(module, "_threads", lambda _: 3)
+    before = torch.get_num_threads()
+    with pytest.raises(OSError, match="no more"), helping(OmegaConf.create({"devices": 3})):
+        pass
+    assert (ended, torch.get_num_threads()) == ([1], before)
