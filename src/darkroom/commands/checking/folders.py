@@ -123,15 +123,28 @@ def weights_faults(composition: Composition) -> Iterator[str]:
     yield from tower_faults(composition.config.get("conditioner"))
 
 
-def tower_faults(conditioner: Any) -> Iterator[str]:
-    """Weights of a text tower that are not where its node says; of tags open_clip knows."""
+def tower_faults(conditioner: Any, given: str | None = None) -> Iterator[str]:
+    """Weights of a text tower that are not where its node says; of tags open_clip knows.
+
+    ``given``: the key by which the command is told where it lies, where that is not the tower's own.
+    """
+    for key in tower_keys(conditioner):
+        node, path = conditioner, OmegaConf.select(conditioner, key)
+        if key != "pretrained":
+            node = OmegaConf.select(conditioner, key.removesuffix(".pretrained"))
+        if node.get("_target_") == _TOWER and not (exists(path) and Path(path).is_file()):
+            own = f"conditioner.{key}"
+            remedy = f"give {given or own}=PATH where it lies, or for a new training one of open_clip's tags"
+            yield f"{own}={path}: there is no such file; {remedy}"
+
+
+def tower_keys(conditioner: Any) -> list[str]:
+    """The keys below a conditioner, or the parts of a merged one, that name a file of a text tower."""
     if not isinstance(conditioner, DictConfig):
-        return
-    for part in conditioner.get("conditioners") or [conditioner]:
-        path = part.get("pretrained") if part.get("_target_") == _TOWER else None
-        if names_file(path) and not (exists(path) and Path(path).is_file()):
-            remedy = "give conditioner.pretrained=PATH where it lies, or for a new training one of open_clip's tags"
-            yield f"conditioner.pretrained={path}: there is no such file; {remedy}"
+        return []
+    parts = conditioner.get("conditioners")
+    keys = ["pretrained"] if parts is None else [f"conditioners.{number}.pretrained" for number in range(len(parts))]
+    return [key for key in keys if names_file(OmegaConf.select(conditioner, key))]
 
 
 def names_file(pretrained: Any) -> TypeGuard[str]:

@@ -25,8 +25,8 @@ FREE = (
     "packages",
 )  # may differ from the run's beginning
 _KEPT = "callback.ema"  # but not this: the average is of the whole training, and what the run is judged by
-_TOWER = "conditioner.pretrained"
-_MOVED = ("data.root", "stage.latents", _TOWER)  # places of the machine that it began on; their content has a hash
+_MOVED = ("data.root", "stage.latents")  # places of the machine that it began on; their content has a hash
+_TOWER = re.compile(r"conditioner(\.conditioners\.\d+)?\.pretrained")  # another
 
 
 def run_space(run: str) -> Space:
@@ -62,17 +62,22 @@ def kept_overrides(arguments: Arguments) -> list[str]:
     """The overrides that a resumed run obeys; the others only repeat what it has."""
     run, steps = arguments.value("resume"), arguments.value("max_steps")
     kept = [text for text in arguments.overrides if _is_free(name(text)) or name(text).startswith("hydra")]
-    twins = [text.replace(_TOWER, f"stage.{_TOWER}", 1) for text in kept if name(text) == _TOWER]  # were ${conditioner}
+    towers = {text: name(text) for text in kept if _TOWER.fullmatch(name(text))}
+    twins = [text.replace(key, f"stage.{key}", 1) for text, key in towers.items()]  # they were ${conditioner}
     return [*(_followers(Path(run or ""), steps) if steps else ()), *kept, *twins]
 
 
-def _moves(pretrained: Any, config: DictConfig) -> bool:
+def _moves(pretrained: Any, key: str, config: DictConfig) -> bool:
     """Whether a text tower's file is given for a file: a tag of open_clip tells the activation too, a path does not."""
-    return names_file(OmegaConf.select(config, _TOWER)) and names_file(pretrained)
+    return names_file(OmegaConf.select(config, key)) and names_file(pretrained)
 
 
 def _is_free(key: str) -> bool:
-    return key in _MOVED or (key.split(".")[0] in FREE and not f"{key}.".startswith(f"{_KEPT}."))
+    return (
+        key in _MOVED
+        or bool(_TOWER.fullmatch(key))
+        or (key.split(".")[0] in FREE and not f"{key}.".startswith(f"{_KEPT}."))
+    )
 
 
 def _followers(run: Path, steps: str) -> list[str]:
@@ -109,7 +114,7 @@ def _fault(text: str, run: str, config: DictConfig, vocabulary: Vocabulary) -> s
     root = key.split(".")[0].split("/")[0]
     if key == "resume" or root == "hydra":
         return None
-    if _is_free(key) and (key != _TOWER or _moves(override.value(), config)):
+    if _is_free(key) and (not _TOWER.fullmatch(key) or _moves(override.value(), key, config)):
         if not vocabulary.chooses(override):
             return None
         return (

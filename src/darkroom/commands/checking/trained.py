@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from darkroom.build import escaped
 from darkroom.commands.checking.compose import Composition
-from darkroom.commands.checking.folders import names_file, tower_faults
+from darkroom.commands.checking.folders import names_file, tower_faults, tower_keys
 from darkroom.commands.checking.limits import run_fault
 from darkroom.commands.checking.modules import NotThere, locate
 from darkroom.commands.checking.spelling import nearest
@@ -93,7 +93,11 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
 
 def moved(conditioner: Any, tower: str | None) -> Any:
     """A run's node with the file of its text tower where that lies now; None leaves it as it is."""
-    return conditioner if tower is None else OmegaConf.merge(conditioner, {"pretrained": escaped(tower)})
+    if tower is None:
+        return conditioner
+    found = conditioner.copy()
+    OmegaConf.update(found, next(iter(tower_keys(found)), "pretrained"), escaped(tower))
+    return found
 
 
 def init_faults(composition: Composition) -> Iterator[str]:
@@ -141,8 +145,12 @@ def _of_checkpoint(asked: DictConfig, run: Path, stage: str) -> Iterator[str]:
 def _of_tower(asked: DictConfig, config: DictConfig) -> Iterator[str]:
     """A text tower whose file is not there, or another than of a file that is given for one."""
     tower, conditioner = OmegaConf.select(asked, "conditioner.pretrained"), config.get("conditioner")
-    if tower is None or (names_file(OmegaConf.select(config, "conditioner.pretrained")) and names_file(tower)):
-        yield from tower_faults(moved(conditioner, tower))
+    files = len(tower_keys(conditioner))
+    if tower is None or (files == 1 and names_file(tower)):
+        yield from tower_faults(moved(conditioner, tower), "conditioner.pretrained" if files == 1 else None)
+    elif files > 1:
+        remedy = f"correct those that lie elsewhere now in {Path(asked.run, 'config.yaml')}"
+        yield f"conditioner.pretrained={tower}: run={asked.run} has text towers of {files} files; {remedy}"
     elif names_file(tower):
         yield f"conditioner.pretrained={tower}: run={asked.run} has no text tower of a file; leave it out"
     else:
