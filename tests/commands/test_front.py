@@ -60,6 +60,30 @@ def test_each_job_of_a_sweep_is_a_run(conf, tmp_path):
     assert {path.parent for path in files} == {Path("logs", "autoencoder", each) for each in ids}
 
 
+@pytest.mark.parametrize("folder", [".", "logs"])
+def test_a_sweep_leaves_a_multirun_file_of_the_users_alone(conf, tmp_path, folder):
+    theirs = tmp_path / folder / "multirun.yaml"  # where commands that make no run, and train.py, would have theirs
+    theirs.parent.mkdir(exist_ok=True)
+    theirs.write_text("theirs")
+    assert (
+        run(conf, "experiment=small", "seed=1,2", "run_id='x-${hydra:job.num}'", f"hydra.sweep.dir={folder}", "-m") == 0
+    )
+    places = [(config["seed"], Path(folder)) for config, folder in SEEN]
+    assert places == [(seed, tmp_path / folder / "autoencoder" / f"x-{seed - 1}") for seed in (1, 2)]
+    assert theirs.read_text() == "theirs"
+    assert list(tmp_path.rglob("multirun.yaml")) == [theirs]
+
+
+def test_jobs_of_one_run_are_refused_before_the_first(conf, tmp_path, capsys):
+    assert run(conf, "experiment=small,second", "first_stage.path=x", "seed=0,1", "run_id=x", "-m") == 2
+    assert run(conf, "experiment=small", "seed=0,1", "run_id=x", "-m") == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    own = "give each its own, as in run_id='x-${hydra:job.num}'"
+    assert line == f"run_id=x: 2 jobs would be one run, logs/autoencoder/x; {own}"
+    assert not SEEN
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_resumed_run_needs_nothing_but_its_folder(conf, tmp_path):
     assert run(conf, "experiment=small", "seed=3", "run_id=first") == 0
     config, folder = SEEN.pop()

@@ -1,4 +1,4 @@
-"""Faults of the files that ``evaluate.py`` is to write. Standard library."""
+"""Faults of the files and folders that commands are to write. Standard library."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +47,17 @@ def clash_faults(space: Space, jobs: Sequence[Sequence[str]]) -> Iterator[str]:
             if count > 1:
                 own = f"{key}='{str(path).removesuffix(path.suffix)}-${{hydra:job.num}}{path.suffix}'"
                 yield f"{key}={path}: {count} jobs would write it, one over the other; give each its own, as in {own}"
+    if "run_id" in given:
+        runs = Counter(_run(composed(space, job).config) for job in jobs)
+        for path, count in runs.items():
+            if count > 1:
+                own = f"run_id='{path.name}-${{hydra:job.num}}'"
+                yield f"run_id={path.name}: {count} jobs would be one run, {path}; give each its own, as in {own}"
+
+
+def _run(config: DictConfig) -> Path:
+    """The folder of a job, as conf/hydra/default.yaml has it."""
+    return Path(config.logs, config.stage.name, str(config.run_id))
 
 
 def _own(config: DictConfig) -> Path | None:
