@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from safetensors.torch import load_file
 from stages import tiny
 
@@ -65,6 +66,24 @@ def test_a_resumed_run_cannot_begin_them_and_is_left_as_it_was(tmp_path):
     with pytest.raises(ValueError, match=r"callback\.snapshots\.count=4: 4 steps of this run were trained without"):
         tiny.train(part.path, tiny.DIFFUSION, *KEEPING, "max_steps=10")
     assert {path: path.stat().st_mtime_ns for path in part.path.rglob("*")} == before
+
+
+class Resumed(Trainer):
+    """After ``step`` steps, of which no checkpoint held averages."""
+
+    def __init__(self, step):
+        self.step = step
+
+    @property
+    def global_step(self):
+        return self.step
+
+
+def test_a_trainer_of_a_program_of_its_own_begins_none_either():
+    callback = Snapshots(count=4, every_n_steps=3)
+    callback.on_train_start(Resumed(2), LightningModule())  # they move at 3 first
+    with pytest.raises(ValueError, match=r"callback\.snapshots\.count=4: 3 steps of this run were trained without"):
+        callback.on_train_start(Resumed(3), LightningModule())
 
 
 def test_an_autoencoder_keeps_none(tmp_path):

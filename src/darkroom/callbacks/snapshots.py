@@ -55,8 +55,15 @@ class Snapshots(Callback):
             raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
         if (newest := run_of(trainer).loadable()) is None:
             return
-        held = AtomicCheckpointIO().load_checkpoint(newest)["callbacks"].get(self.state_key)
-        unseen = step_of(newest) - (held[str(WIDTHS[0])]["step"] if held else 0)
+        held = AtomicCheckpointIO().load_checkpoint(newest, mmap=True)["callbacks"].get(self.state_key)
+        self._refuse_a_gap(step_of(newest) - (held[str(WIDTHS[0])]["step"] if held else 0))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises ValueError for such steps where nobody has asked :meth:`refuse`: a trainer in a program of its own."""
+        if self._count:
+            self._refuse_a_gap(trainer.global_step - self._averages[0].step)
+
+    def _refuse_a_gap(self, unseen: int) -> None:
         if unseen >= self._every:
             raise ValueError(
                 f"callback.snapshots.count={self._count}: {unseen} steps of this run were trained without these "

@@ -88,11 +88,16 @@ class AtomicCheckpointIO(CheckpointIO):
             torch.save(checkpoint, draft)
 
     def load_checkpoint(
-        self, path: Path | str, map_location: Any | None = "cpu", weights_only: bool | None = True
+        self,
+        path: Path | str,
+        map_location: Any | None = "cpu",
+        weights_only: bool | None = True,
+        *,
+        mmap: bool = False,
     ) -> dict[str, Any]:
         """Raises FileNotFoundError, or ValueError where the file is torn, damaged or not what a training saves.
 
-        ``weights_only=None`` means True too.
+        ``weights_only=None`` means True too. With ``mmap`` a tensor takes memory only once it is looked at.
         """
         path = Path(path)
         if not path.is_file():
@@ -102,7 +107,7 @@ class AtomicCheckpointIO(CheckpointIO):
         if not is_intact(path):
             raise ValueError(f"{path} is damaged, not as it was written: copy it again, or remove it")
         try:
-            held = torch.load(path, map_location=map_location, weights_only=weights_only is not False)
+            held = torch.load(path, map_location=map_location, weights_only=weights_only is not False, mmap=mmap)
         except pickle.UnpicklingError as error:  # its words advise to load it with all its code
             raise ValueError(
                 f"{path}: holds other things than tensors and plain values, which could run code, so a training here "
