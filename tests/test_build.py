@@ -9,7 +9,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from darkroom.build import add_packages, build, literal, resolved
+from darkroom.build import Faults, add_packages, build, literal, resolved
 from darkroom.commands import front
 from darkroom.contracts import LatentSpec
 
@@ -81,6 +81,16 @@ def test_a_constructor_that_refuses_is_one_line_that_names_the_node(node, words,
         build(node, **extra)
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("extra", [{}, {"max_shapes": 2}])
+def test_several_faults_are_a_line_each(extra):
+    node = {"_target_": "darkroom.data.shapes.source.Shapes", "train_size": 0, "validation_size": 0}
+    with pytest.raises(Faults) as caught:
+        build(node, **extra)
+    assert [fault.split("=")[0] for fault in caught.value.faults] == [
+        f"{node['_target_']}: data.{key}" for key in ("train_size", "validation_size")
+    ]
 
 
 def test_allowed_names_for_keyword_arguments_do_not_reach_the_constructor():

@@ -59,6 +59,18 @@ def test_a_folder_that_was_no_run_keeps_what_it_held(run):
     assert state(run) == before
 
 
+@pytest.mark.parametrize("name", ["wandb/offline-run-1-run/run-run.wandb", "first_stage/HASH", "train.log"])
+def test_a_folder_that_held_but_one_thing_of_a_run_keeps_it(tmp_path, name):
+    run = tmp_path / FOLDER
+    (run / name).parent.mkdir(parents=True)
+    (run / name).write_text("theirs")
+    before = state(run)
+    with pytest.raises(SystemExit), without_trace(run):
+        (run / "config.yaml").write_text("new")
+        raise SystemExit(MISTAKE)
+    assert state(run) == before
+
+
 @pytest.mark.parametrize("name", ["failure-00000012-0.pt", "metrics.csv", "checkpoints/step-00000001.ckpt"])
 def test_what_a_training_wrote_before_it_failed_stays(run, name):
     with pytest.raises(SystemExit), without_trace(run):
