@@ -38,6 +38,16 @@ def test_other_programs_files_are_read(tmp_path, dtype):
     assert torch.equal(read_statistics(tmp_path / "s.npz").spatial.covariance, torch.eye(3, dtype=torch.float64))
 
 
+def test_clean_fids_features_for_kid_are_read_with_the_moments_that_they_have(tmp_path):
+    np.savez_compressed(
+        tmp_path / "x_clean_custom_na_kid.npz", feats=REFERENCE.numpy()
+    )  # as its make_custom_stats does
+    found = read_statistics(tmp_path / "x_clean_custom_na_kid.npz")
+    assert torch.equal(found.features, REFERENCE) and found.protocol is None
+    assert found.moments.n == 2000
+    np.testing.assert_allclose(found.moments.covariance, np.cov(REFERENCE.double().numpy(), rowvar=False), rtol=1e-9)
+
+
 EYE = np.eye(3)
 ALL_BUT_ONE = np.diag([1.0] * 2047 + [-1e-3])
 OF_FIVE = {"mu": np.zeros(3), "sigma": EYE, "n": 5}
@@ -56,6 +66,9 @@ OF_FIVE = {"mu": np.zeros(3), "sigma": EYE, "n": 5}
         ({**OF_FIVE, "features": np.zeros((5, 2))}, r"features of \[5, 2\] do not"),
         ({**OF_FIVE, "features": np.zeros(3)}, r"features of \[3\] do not"),
         ({**OF_FIVE, "features": np.full((5, 3), np.inf)}, "features are not finite"),
+        ({"feats": np.zeros((1, 3))}, r"feats of \[1, 3\] are not two or more rows"),
+        ({"feats": np.full((5, 3), np.nan)}, r"feats of \[5, 3\] are not .* finite"),
+        ({"feats": np.array([["a", "b"]] * 3)}, r"feats of \[3, 2\] are not .* numbers"),
         ({"mu": np.zeros(3), "sigma": EYE, "mu_s": np.zeros(2), "sigma_s": EYE}, "mu_s of .* and sigma_s of .* do not"),
         ({"mu": np.array([object()] * 3), "sigma": EYE}, "is no .npz of numbers"),
     ],

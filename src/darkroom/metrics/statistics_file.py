@@ -2,7 +2,7 @@
 
 Ours holds ``format mu sigma n protocol``, and ``mu_s sigma_s features`` where they are there; pytorch-fid and EDM read
 its mu and sigma as their own, guided-diffusion mu_s and sigma_s too. In those of guided-diffusion, pytorch-fid,
-clean-fid and EDM nothing says how they were made.
+clean-fid and EDM nothing says how they were made. clean-fid's for KID (``NAME_kid.npz``) has features alone, ``feats``.
 """
 
 import json
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darkroom.files import replacing
-from darkroom.metrics.moments import Moments
+from darkroom.metrics.moments import Moments, moments
 
 _FORMAT = 1
 _UNEVEN = 1e-6  # of the largest entry or eigenvalue: what rounding leaves of symmetry and of signs
@@ -54,21 +54,30 @@ def read_statistics(path: Path, *, features: bool = True) -> Statistics:
 
     Raises ValueError in one line for what is no such file, or no mean and covariance of anything.
     """
-    wanted = ("mu", "sigma", "mu_s", "sigma_s", "n", "protocol", *(("features",) if features else ()))
+    wanted = ("mu", "sigma", "mu_s", "sigma_s", "n", "protocol", "feats", *(("features",) if features else ()))
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in wanted if name in file.files}
             protocol = json.loads(arrays["protocol"].tobytes()) if "protocol" in arrays else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"reference={path}: is no .npz of numbers ({' '.join(str(error).split())[:100]})") from error
+    if "feats" in arrays and not {"mu", "sigma"} & arrays.keys():
+        return _of_rows_alone(path, arrays["feats"])
     if faults := [name for name in ("mu", "sigma") if name not in arrays]:
         raise ValueError(f"reference={path}: holds no {faults[0]}; statistics are mu and sigma")
-    moments = _moments(path, arrays, "mu", "sigma")
+    of = _moments(path, arrays, "mu", "sigma")
     rows = torch.from_numpy(arrays["features"]) if "features" in arrays else None
-    if rows is not None and (fault := _fault_of_rows(rows, moments)):
+    if rows is not None and (fault := _fault_of_rows(rows, of)):
         raise ValueError(f"reference={path}: {fault}")
     spatial = _moments(path, arrays, "mu_s", "sigma_s") if {"mu_s", "sigma_s"} <= arrays.keys() else None
-    return Statistics(moments, protocol, rows, spatial)
+    return Statistics(of, protocol, rows, spatial)
+
+
+def _of_rows_alone(path: Path, rows: np.ndarray) -> Statistics:
+    if rows.dtype.kind != "f" or rows.ndim != 2 or len(rows) < 2 or not np.isfinite(rows).all():
+        raise ValueError(f"reference={path}: feats of {list(rows.shape)} are not two or more rows of finite numbers")
+    features = torch.from_numpy(rows.astype(np.float32))
+    return Statistics(moments(features), None, features)
 
 
 def _moments(path: Path, arrays: Mapping[str, Any], mu: str, sigma: str) -> Moments:
@@ -92,8 +101,8 @@ def _fault(mean: Tensor, covariance: Tensor, mu: str, sigma: str) -> str | None:
     return None
 
 
-def _fault_of_rows(rows: Tensor, moments: Moments) -> str | None:
-    n, width = moments.n, len(moments.mean)
+def _fault_of_rows(rows: Tensor, of: Moments) -> str | None:
+    n, width = of.n, len(of.mean)
     if rows.ndim != 2 or rows.shape[1] != width or n not in (None, len(rows)):
         return f"features of {list(rows.shape)} do not belong to n={n} and mu of [{width}]"
     return None if bool(rows.isfinite().all()) else "features are not finite"
