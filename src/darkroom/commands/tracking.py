@@ -10,9 +10,15 @@ from darkroom.runs.wandb_run import WandbRun, how_to_look
 
 
 def track(run: Run, values: Mapping[str, float]) -> None:
-    """``evaluation/<name>`` for each value; nothing where W&B did not track the training, or is tracking it still."""
+    """``evaluation/<name>`` for each value; nothing where W&B did not track the training.
+
+    Nor where the training is not at its end: it may be running, and W&B takes a run from one process at a time.
+    """
     nodes = [node for node in (run.config.get("logger") or {}).values() if node is not None]
-    if not (run.path / "wandb").is_dir() or step_of(run.trained()) < run.config.max_steps:
+    if not (run.path / "wandb").is_dir():
+        return
+    if (step := step_of(run.trained())) < (steps := run.config.trainer.max_steps):
+        console.print(f"not told to W&B: the training is at step {step} of {steps}, and may be tracked still")
         return
     for logger in (build(node)(run.path) for node in nodes if node["_target_"].endswith(f".{WandbRun.__name__}")):
         logger.log_evaluation(values)
