@@ -205,14 +205,16 @@ def test_the_weights_and_biases_run_is_told(tmp_path, monkeypatch):
 
 def test_what_is_of_samples_or_of_snapshots_is_refused_by_runs_that_have_none(tmp_path):
     autoencoder, denoiser = autoencoder_run(tmp_path / "autoencoder"), diffusion_run(tmp_path / "run")
+    weights = tmp_path / "clip.safetensors"
+    weights.touch()
     asked_of = {
         "ema=0.05": (denoiser, "ema=0.05: "),
         "sweep.ema=[0.05]": (denoiser, "sweep.ema=0.05: "),
         "memorisation=true": (autoencoder, "memorisation: "),
-        "clip_score=vit_b_32": (autoencoder, "clip_score: "),
+        f"clip_score=vit_b_32 clip_score.weights={weights}": (autoencoder, "clip_score: "),
     }
-    for argument, (run, words) in asked_of.items():
-        (fault,) = check("evaluate", [f"run={run.path}", argument], CONF)
+    for arguments, (run, words) in asked_of.items():
+        (fault,) = check("evaluate", [f"run={run.path}", *arguments.split()], CONF)
         assert fault.startswith(words)
         assert "kept no snapshots" in fault or "draws no samples" in fault
     denoiser.snapshots.mkdir()

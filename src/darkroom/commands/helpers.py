@@ -94,7 +94,7 @@ class Helper:
         traceback of any other error there.
         """
         try:
-            found = pickle.loads(self._line.recv_bytes())
+            found = self._line.recv()
         except (EOFError, OSError):
             self._process.join(_FAREWELL)
             code = self._process.exitcode
@@ -163,10 +163,10 @@ def _messages(to_first: Connection) -> Iterator[Any]:
     """What comes, for as long as there is somebody to send it."""
     while True:
         try:
-            sent = to_first.recv_bytes()
+            message = to_first.recv()
         except (EOFError, OSError):
             return
-        yield pickle.loads(sent)
+        yield message
 
 
 def _threads(devices: int) -> int:
