@@ -44,5 +44,6 @@ def sds_of_differences(first: Path, second: Path) -> dict[str, float]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with reading(path, "move it away; it is written anew by evaluate.py run=RUN"), np.load(path, allow_pickle=False) as file:
+    remedy = "move it away; it is written anew by evaluate.py run=RUN"
+    with reading(path, remedy), np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
