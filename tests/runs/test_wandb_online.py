@@ -66,7 +66,7 @@ def test_what_is_logged_after_the_network_is_lost_waits_for_nothing_and_is_kept(
     lost(fake)
     after = [seconds(log, logger, step, step + 1) for step in range(11, 211)]
     assert max(after) < 2  # far below any time that a request waits
-    assert statistics.median(after) < max(3 * statistics.median(before), 0.01)  # other work may slow both
+    assert statistics.median(after) < 3 * statistics.median(before)
     assert seconds(logger.close) < 30
     assert len(fake.rows("lost")) <= 10
     (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("darkroom")]
