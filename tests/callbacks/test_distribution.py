@@ -198,6 +198,17 @@ def test_settings_without_a_number_are_refused(changes, words):
         Distribution(extractor=extractor, **settings)
 
 
+def test_the_inception_score_asks_nothing_of_the_reference():
+    extractor = LatentFeatures(
+        first_stage=build({"_target_": "darkroom.autoencoding.first_stage.Identity"}), resolution=8
+    )
+    extractor.logits = lambda features: features
+    settings = {"metrics": ["inception_score"], "kid_size": 2, "batch_size": 2, "cache": "x"}
+    Distribution(extractor=extractor, n=10, n_reference=2, **settings)
+    with pytest.raises(ValueError, match=r"n=9: too few for inception_score"):
+        Distribution(extractor=extractor, n=9, n_reference=2, **settings)
+
+
 def test_what_may_be_watched_is_what_the_families_tell():
     identity = build({"_target_": "darkroom.autoencoding.first_stage.Identity"})
     extractor = LatentFeatures(first_stage=identity, resolution=8)

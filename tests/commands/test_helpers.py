@@ -23,6 +23,20 @@ def look(given, key):
     return torch.cat([factor * given, torch.full_like(given[:1], given.is_shared())])
 
 
+def unloadable():
+    raise OSError(2, "no such file", "lib.so")
+
+
+class Unloadable:
+    """What an import of the process fails for as it reads it."""
+
+    def __reduce__(self):
+        return unloadable, ()
+
+    def __call__(self):
+        return look
+
+
 def building():
     return build({"_target_": "builtins.eval"})
 
@@ -54,6 +68,12 @@ def test_a_mistake_in_the_input_is_told_in_its_words_alone(helper):
     helper.learn(building)
     helper.ask()
     with pytest.raises(Faults, match=r"^_target_: builtins\.eval lies outside the packages"):
+        helper.answer()
+
+
+def test_what_a_process_meets_in_an_import_is_told(helper):
+    helper.learn(Unloadable())
+    with pytest.raises(Faults, match=r"^lib\.so: no such file$"):
         helper.answer()
 
 

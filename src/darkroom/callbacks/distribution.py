@@ -1,7 +1,7 @@
 """How far what the denoiser draws is from real pictures, and whether it shows what was asked, while it trains."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from darkroom.generation.reconstruct import reconstruct
 from darkroom.generation.sample_set import SampleSet, dealt
 from darkroom.metrics.agreement import agreement
 from darkroom.metrics.clip_score import ClipScore, told
-from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, of_references, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.moments import moments
 from darkroom.metrics.nearest_agreement import Named
@@ -76,8 +76,8 @@ class Distribution(Callback):
             raise ValueError(f"metrics: there is no {unknown[0]}; they are {', '.join(FAMILIES)}")
         if extractor is not None:
             refuse_impossible(metrics, extractor)
-            key = "callback.distribution"
-            _refuse_few(metrics, {f"{key}.n={n}": n, f"{key}.n_reference={n_reference}": n_reference})
+            _refuse_few(metrics, n, f"callback.distribution.n={n}")
+            _refuse_few(of_references(metrics), n_reference, f"callback.distribution.n_reference={n_reference}")
         self._extractor, self._clip_score, self._set = extractor, clip_score, SampleSet(n, n_reference)
         self._families, self._kid_size = tuple(metrics), kid_size
         self._batch_size, self._cache, self._every = batch_size, Path(cache), every_n_validations
@@ -102,7 +102,7 @@ class Distribution(Callback):
         """Raises ValueError where the training split is too small a reference for one of the families."""
         if self._extractor is not None and isinstance(stage, Generates):
             n = len(source.split("train"))
-            _refuse_few(self._families, {f"the training split has {n} pictures": n})
+            _refuse_few(of_references(self._families), n, f"the training split has {n} pictures")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._cost.start()
@@ -246,15 +246,14 @@ class Distribution(Callback):
         self._cost.load_state_dict(state_dict["cost"])
 
 
-def _refuse_few(families: Sequence[str], sizes: Mapping[str, int]) -> None:
-    """Raises ValueError with the words of a size that gives one of the families no number."""
+def _refuse_few(families: Sequence[str], size: int, words: str) -> None:
+    """Raises ValueError, which begins with ``words``, where so many pictures give one of the families no number."""
     for family in families:
-        for words, size in sizes.items():
-            if size < LEAST[family]:
-                raise ValueError(
-                    f"{words}: too few for {family}, which wants {LEAST[family]}; give more, or other "
-                    "callback.distribution.metrics"
-                )
+        if size < LEAST[family]:
+            raise ValueError(
+                f"{words}: too few for {family}, which wants {LEAST[family]}; give more, or other "
+                "callback.distribution.metrics"
+            )
 
 
 def _verdicts(source: Judged, pictures: UInt8[Tensor, "k 3 H W"], captions: Sequence[str]) -> Bool[Tensor, "k a"]:

@@ -34,8 +34,8 @@ class Reconstructs(Protocol):
 class ReconstructionDistance(Callback):
     """Logs ``val/rfd_<extractor>`` at validations: reconstructions against the very pictures that they are of.
 
-    For stages that reconstruct; ``speed/reconstruction_distance_share`` is the share
-    of the training's time that it took.
+    For stages that reconstruct; ``speed/reconstruction_distance_share`` is the share of the training's time that it
+    took.
 
     Args:
         extractor: of the features; None measures nothing.

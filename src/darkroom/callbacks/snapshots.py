@@ -41,6 +41,7 @@ class Snapshots(Callback):
         self._averages = [PowerAverage(width) for width in WIDTHS]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._refuse_another_stage(pl_module)
         for average in self._averages if self._count else ():
             average.start(learning(model_of(pl_module)))
 
@@ -51,8 +52,7 @@ class Snapshots(Callback):
         """
         if not self._count:
             return
-        if not isinstance(pl_module, Generates):
-            raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
+        self._refuse_another_stage(pl_module)
         if (newest := run_of(trainer).loadable()) is None:
             return
         held = AtomicCheckpointIO().load_checkpoint(newest, mmap=True)["callbacks"].get(self.state_key)
@@ -62,6 +62,10 @@ class Snapshots(Callback):
         """Raises ValueError for such steps where nobody has asked :meth:`refuse`: a trainer in a program of its own."""
         if self._count:
             self._refuse_a_gap(trainer.global_step - self._averages[0].step)
+
+    def _refuse_another_stage(self, pl_module: LightningModule) -> None:
+        if self._count and not isinstance(pl_module, Generates):
+            raise ValueError(f"callback.snapshots.count={self._count}: is for a denoiser's averages; leave it out")
 
     def _refuse_a_gap(self, unseen: int) -> None:
         if unseen >= self._every:

@@ -21,7 +21,7 @@ from darkroom.contracts import FirstStage, Judged, PictureSource
 from darkroom.generation.generator import Generator
 from darkroom.generation.sample_set import SampleSet, conditions
 from darkroom.metrics.clip_score import ClipScore
-from darkroom.metrics.distances import FAMILIES, Sets, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, Sets, of_references, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.latent_features import LatentFeatures
 from darkroom.metrics.memorisation import LEAST
@@ -113,10 +113,10 @@ def of_samples(
     if extractor is not None:
         families = _families(config)
         refuse_impossible(families, extractor)
-        of_both = [each for each in families if each != "inception_score"]
-        refuse_few("the run's training split", len(asked.reference(training)), of_both, config.kid_size)
+        reference = len(asked.reference(training))
+        refuse_few("the run's training split", reference, of_references(families), config.kid_size)
         real = RealFeatures(extractor, source, asked, Path(config.cache), config.batch_size)
-        warn_of_few({"the run": config.n, "the reference": len(asked.reference(training))})
+        warn_of_few({"the run": config.n, "the reference": reference})
     rows, scores, start = [], [], 0
     drawn = generator(prompts, asked.keys(), batch_size=config.batch_size)
     for pictures in progress(drawn, config.n, config.batch_size, "developing for distances"):

@@ -1,6 +1,5 @@
 """``evaluate.py generated=DIR reference=DIR_OR_NPZ``: how far the pictures of one folder are from others."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ from darkroom.commands.console import console
 from darkroom.commands.folder_features import FolderFeatures, folder_features
 from darkroom.commands.load import device
 from darkroom.data.plain_folder import PlainFolder
-from darkroom.files import write_json
+from darkroom.files import digest, write_json
 from darkroom.metrics.collecting import collected, spacing
 from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, frechet, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor
@@ -122,8 +121,7 @@ def reference_of(config: DictConfig, features_of: FolderFeatures, *, sums: bool)
 def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
     statistics = read_statistics(path)
     if statistics.protocol is None:  # of another program: the user says that it is of this extractor
-        with path.open("rb") as file:
-            return statistics, {"declared": hashlib.file_digest(file, "sha256").hexdigest()}
+        return statistics, {"declared": digest(path)}
     if found := list(differences(statistics.protocol["extractor"], extractor.protocol)):
         raise ValueError(f"reference={path}: was made by another extractor: {'; '.join(found)}")
     return statistics, statistics.protocol["reference"]

@@ -95,7 +95,7 @@ class Helper:
         """
         try:
             found = self._line.recv()
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             self._process.join(_FAREWELL)
             code = self._process.exitcode
             raise ValueError(f"devices: the process of device {self._number} has ended ({code})") from None
@@ -164,7 +164,7 @@ def _messages(to_first: Connection) -> Iterator[Any]:
     while True:
         try:
             message = to_first.recv()
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):  # not every OSError: what a message is made of may meet one in an import
             return
         yield message
 

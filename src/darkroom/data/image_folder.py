@@ -25,6 +25,7 @@ from darkroom.data.reading import (
     report,
 )
 from darkroom.data.split import PictureSplit, Read
+from darkroom.files import digest
 
 _VERSION = 2  # raise it when the same file comes out differently, so that caches of older readings are left alone
 _PILLOW_LIMIT = 178_000_000
@@ -115,8 +116,7 @@ class ImageFolder:
         return total.hexdigest()
 
     def _content_hash(self, name: str) -> str:
-        with (self._reading.root / name).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(self._reading.root / name)
 
     def _scan(self, names: Sequence[str], cache_mb: int) -> tuple[UInt8[Tensor, "n 3 H W"] | None, dict[int, str]]:
         """All pictures where they fit, and what is unreadable among them."""

@@ -164,7 +164,7 @@ def _withheld(signals: set[signal.Signals]) -> Iterator[None]:
 
 
 def _begin(worker: int) -> None:  # noqa: ARG001  torch's signature
-    """Of a reading process: what it logs goes along with its batches, and no signal ends it but the trainer's end."""
+    """Of a reading process: what it logs goes along with its batches, and it ends with the trainer alone."""
     logging.getLogger().addHandler(QueueHandler(_said))
     _leave_the_group()
     threading.Thread(target=_end_with_the_trainer, daemon=True).start()

@@ -12,6 +12,7 @@ from torch import Tensor
 from darkroom.data.decode import UnreadablePicture, decode
 from darkroom.data.layout import picture_names
 from darkroom.data.reading import in_threads
+from darkroom.files import digest
 
 
 class PlainFolder:
@@ -38,8 +39,7 @@ class PlainFolder:
         return total.hexdigest()
 
     def _hash(self, name: str) -> str:
-        with (self.root / name).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(self.root / name)
 
 
 def prepared(root: Path, names: Sequence[str], prepare: Callable[[UInt8[Tensor, "3 H W"]], Tensor]) -> Tensor:

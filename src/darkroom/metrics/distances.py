@@ -1,6 +1,6 @@
 """Families of distances between two sets of features, each number with the record of what decides it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -34,6 +34,11 @@ LEAST = {  # pictures that a family wants of each set
     "inception_score": max(_SPLITS),
     "cmmd": 2,
 }
+
+
+def of_references(families: Iterable[str]) -> list[str]:
+    """Those of ``families`` that ask something of the reference too: all but the Inception score."""
+    return [family for family in families if family != "inception_score"]
 
 
 @runtime_checkable

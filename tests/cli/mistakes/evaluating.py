@@ -43,6 +43,7 @@ ROWS: list[Row] = [
     # jobs that would write over each other
     ("evaluate", ["-m", *G, "seed=0,1", "out=a.json"], ["out=a.json: 2 jobs", "out='a-${hydra:job.num}.json'"]),
     ("evaluate", ["-m", "run=runs/label", "seed=0,1,2"], ["evaluation.json: 3 jobs", "out='runs/label/evaluation-$"]),
+    ("evaluate", ["-m", "run=runs/label", "seed=0,1", "out=null"], ["evaluation.json: 2 jobs"]),
     ("evaluate", ["-m", "run=runs/label", "sweep.steps=[2]", "seed=0,1"], ["runs/label/sweep.json: 2 jobs"]),
     ("evaluate", ["-m", *G, "kid_size=2,3,4", "statistics_out=s.npz"], ["statistics_out=s.npz: 3 jobs", "='s-${hydra"]),
 ]  # fmt: skip

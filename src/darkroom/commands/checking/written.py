@@ -1,7 +1,7 @@
 """Faults of the files and folders that commands are to write. Standard library."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -34,25 +34,32 @@ def written_faults(composition: Composition) -> Iterator[str]:
 
 def clash_faults(space: Space, jobs: Sequence[Sequence[str]]) -> Iterator[str]:
     """What several jobs of one sweep would write over each other."""
-    if len(jobs) < 2:
-        return
     given = {name(text) for text in jobs[0]}
-    if space.name == "evaluate" and "out" not in given:
-        yield from _shared(Counter(_own(composed(space, job).config) for job in jobs))
-    for key in ("out", "statistics_out"):
-        if key not in given:
-            continue
-        places = Counter(Path(path) for job in jobs if (path := composed(space, job).config.get(key)))
-        for path, count in places.items():
-            if count > 1:
-                own = f"{key}='{str(path).removesuffix(path.suffix)}-${{hydra:job.num}}{path.suffix}'"
-                yield f"{key}={path}: {count} jobs would write it, one over the other; give each its own, as in {own}"
+    if len(jobs) < 2 or (space.name != "evaluate" and not given & {"out", "run_id"}):
+        return
+    places = Counter(place for job in jobs for place in _places(space, composed(space, job).config, given))
+    for (key, path), count in places.items():
+        if count > 1:
+            yield _clash(key, path, count)
+
+
+def _places(space: Space, config: DictConfig, given: Set[str]) -> list[tuple[str, Path]]:
+    """Where a job writes, and the key that says so, empty where none does; ``${hydra:job.num}`` is of this job yet."""
+    found = [(key, Path(config[key])) for key in ("out", "statistics_out") if key in given and config.get(key)]
+    if space.name == "evaluate" and (own := _own(config)) is not None:
+        found.append(("", own))
     if "run_id" in given:
-        runs = Counter(_run(composed(space, job).config) for job in jobs)
-        for path, count in runs.items():
-            if count > 1:
-                own = f"run_id='{path.name}-${{hydra:job.num}}'"
-                yield f"run_id={path.name}: {count} jobs would be one run, {path}; give each its own, as in {own}"
+        found.append(("run_id", _run(config)))
+    return found
+
+
+def _clash(key: str, path: Path, count: int) -> str:
+    if key == "run_id":
+        own = f"run_id='{path.name}-${{hydra:job.num}}'"
+        return f"run_id={path.name}: {count} jobs would be one run, {path}; give each its own, as in {own}"
+    own = f"{key or 'out'}='{path.with_suffix('')}-${{hydra:job.num}}{path.suffix}'"
+    where = f"{key}={path}" if key else path
+    return f"{where}: {count} jobs would write it, one over the other; give each its own, as in {own}"
 
 
 def _run(config: DictConfig) -> Path:
@@ -69,13 +76,6 @@ def _own(config: DictConfig) -> Path | None:
     if config.get("run") is None:
         return None
     return Path(config.run, "sweep.json" if swept(config) else "evaluation.json")
-
-
-def _shared(places: Mapping[Path | None, int]) -> Iterator[str]:
-    for path, count in places.items():
-        if path is not None and count > 1:
-            own = f"out='{path.with_suffix('')}-${{hydra:job.num}}.json'"
-            yield f"{path}: {count} jobs would write it, one over the other; give each its own, as in {own}"
 
 
 def _kept(key: str, *paths: Path) -> Iterator[str]:
