@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from darkroom.build import Faults, build
 from darkroom.commands import helpers as module
 from darkroom.commands.helpers import Helper, helping
+from darkroom.generation.generator import NotFinite
 
 
 def looking():
@@ -21,6 +22,16 @@ def look(given, key):
     """What was given, with a last row that says whether it came by shared memory; KeyError but for "doubled"."""
     factor = {"doubled": 2.0}[key]
     return torch.cat([factor * given, torch.full_like(given[:1], given.is_shared())])
+
+
+def drawing():
+    return draw
+
+
+def draw(number):
+    if number < 0:
+        raise NotFinite(f"{number} is no sample")
+    return torch.tensor(number)
 
 
 def unloadable():
@@ -62,6 +73,21 @@ def test_another_process_answers_without_shared_memory_through_a_ctrl_c_and_show
     helper.ask(given, "doubled")
     with pytest.raises(ValueError, match=r"process of device 1 has ended \(0\)"):
         helper.answer()
+
+
+def test_samples_that_run_away_end_no_process_and_what_nobody_came_for_is_forgotten(helper):
+    helper.learn(drawing)
+    helper.ask(-1)
+    with pytest.raises(NotFinite, match=r"^-1 is no sample$"):
+        helper.answer()
+    for given_up in (-2, 3):
+        helper.ask(given_up)
+        helper.ask(5)
+        assert helper.answer() == 5
+    helper.ask(6)
+    helper.learn(drawing)
+    helper.ask(7)
+    assert helper.answer() == 7
 
 
 def test_a_mistake_in_the_input_is_told_in_its_words_alone(helper):

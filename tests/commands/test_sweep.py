@@ -13,6 +13,7 @@ from darkroom.commands import plots
 from darkroom.commands import sweep as module
 from darkroom.commands.checking.check import check
 from darkroom.files import digest
+from darkroom.generation.generator import Generator, NotFinite
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,55 @@ def test_two_devices_find_what_one_does(swept, tmp_path, monkeypatch):
     for row, one in zip(rows, result["search"]["rows"][::2], strict=True):
         assert row == pytest.approx(one, rel=1e-6)
     assert HelperHere.answered == 2 * 2 + 2  # the second batch of each two drawings, and those of the best
+
+
+@pytest.fixture
+def running_away(monkeypatch):
+    """A set of guidance scales at which nothing can be drawn."""
+    scales, pictures = set(), Generator.pictures
+
+    def drawn(self, *arguments):
+        if self.guidance.scale in scales:
+            raise NotFinite("all samples are gone")
+        return pictures(self, *arguments)
+
+    monkeypatch.setattr(Generator, "pictures", drawn)
+    return scales
+
+
+def test_a_setting_whose_samples_run_away_is_left_out_and_said_to_be(swept, tmp_path, running_away, capsys):
+    run, one = swept
+    running_away.add(3)
+    chosen = ["sweep.guidance_scale=[3,1]", "sweep.steps=[2]", "sweep.n=4", "n=4", "n_reference=5", "batch_size=3"]
+    config = asked("evaluate", f"run={run.path}", *chosen, "extractor=first_stage", f"cache={tmp_path}")
+    result = module.sweep(config)
+    assert result["search"]["rows"] == [pytest.approx(one["search"]["rows"][0])]
+    gone = {"guidance_scale": 3, "steps": 2, "seed": 0, "error": "all samples are gone"}
+    assert result["ran_away"] == [gone]
+    assert "guidance_scale=3, steps=2: is left out, all samples are gone" in " ".join(capsys.readouterr().out.split())
+    running_away.add(1)
+    with pytest.raises(ValueError, match=r"^sweep: the samples of every setting run away; guide less"):
+        module.sweep(config)
+
+
+def test_the_second_best_is_reported_where_the_best_runs_away_on_other_samples(swept, tmp_path, monkeypatch):
+    run, one = swept
+    measured = module.measured
+
+    def once(generator, source, extractor, clip_score, config):
+        if config.guidance_scale == best and config.seed == 1:
+            raise NotFinite("gone")
+        return measured(generator, source, extractor, clip_score, config)
+
+    monkeypatch.setattr(module, "measured", once)
+    by = one["winner"]["by"]
+    best, second = sorted(one["search"]["rows"][::2], key=lambda row: -row[by])
+    best = best["guidance_scale"]
+    chosen = ["sweep.guidance_scale=[1,3]", "sweep.steps=[2]", "sweep.n=4", "n=4", "n_reference=5", "batch_size=3"]
+    config = asked("evaluate", f"run={run.path}", *chosen, "extractor=first_stage", f"cache={tmp_path}")
+    result = module.sweep(config)
+    assert (result["winner"]["guidance_scale"], result["winner"]["seed"]) == (second["guidance_scale"], 1)
+    assert [(each["guidance_scale"], each["seed"]) for each in result["ran_away"]] == [(best, 1)]
 
 
 def test_widths_of_the_average_are_tried_where_snapshots_were_kept(tmp_path):

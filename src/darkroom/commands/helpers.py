@@ -21,6 +21,7 @@ from torch import Tensor
 from darkroom.build import Faults, add_packages, of_input
 from darkroom.commands.checking.devices import cores
 from darkroom.commands.faults import line
+from darkroom.generation.generator import NotFinite
 
 Answering = Callable[..., Tensor]  # a job's parts to its answer
 
@@ -78,27 +79,32 @@ class Helper:
         with _deaf_to_ctrl_c():
             self._process.start()
         theirs.close()  # so that the process has the only one, and its end is felt here
+        self._owes = False  # an answer
 
     def learn(self, make: Callable[[], Answering]) -> None:
         """What it answers by from now on: what ``make`` makes there, of parts that can be pickled."""
         self._send(make)
 
     def ask(self, *job: Any) -> None:
-        """To be had from :meth:`answer`."""
+        """To be had from :meth:`answer`, before the next is asked: an answer that nobody came for is thrown away."""
         self._send(job)
+        self._owes = True
 
     def answer(self) -> Tensor:
         """On the CPU.
 
-        Raises ValueError for a mistake in the input that the process met, and where it has ended; RuntimeError with the
-        traceback of any other error there.
+        Raises :class:`NotFinite` where samples ran away, of which the process does not end; ValueError for a mistake in
+        the input that it met, and where it has ended; RuntimeError with the traceback of any other error there.
         """
+        self._owes = False
         try:
             found = self._line.recv()
         except (EOFError, ConnectionError):
             self._process.join(_FAREWELL)
             code = self._process.exitcode
             raise ValueError(f"devices: the process of device {self._number} has ended ({code})") from None
+        if isinstance(found, NotFinite):
+            raise found
         if not isinstance(found, _Met):
             return found
         if found.faults:
@@ -111,9 +117,17 @@ class Helper:
         self._process.join()
 
     def _send(self, message: Any) -> None:
+        if self._owes:
+            self._forget()
         sent = pickle.dumps(message)
         with contextlib.suppress(OSError):  # it has ended: what it has met lies in the pipe, for answer() to tell
             self._line.send_bytes(sent)
+
+    def _forget(self) -> None:
+        """The answer to a job that was given up, since another process met an error."""
+        with contextlib.suppress(EOFError, ConnectionError):  # it has ended, which the next answer() tells
+            self._line.recv_bytes()
+        self._owes = False
 
 
 class _Met(NamedTuple):
@@ -151,12 +165,19 @@ def _help(number: int, devices: int, packages: Sequence[str], to_first: Connecti
         for message in _messages(to_first):
             if isinstance(message, tuple):
                 assert answering is not None  # it has learnt before it is asked
-                to_first.send_bytes(pickle.dumps(answering(*message).cpu()))
+                to_first.send_bytes(pickle.dumps(_answer(answering, message)))
             else:
                 answering = message()
     except Exception as error:  # the first process tells it, as if it had happened there
         with contextlib.suppress(OSError):  # where that is still there
             to_first.send_bytes(pickle.dumps(_Met.of(error)))
+
+
+def _answer(answering: Answering, job: tuple[Any, ...]) -> Tensor | NotFinite:
+    try:
+        return answering(*job).cpu()
+    except NotFinite as error:  # of these samples; a sweep goes on with others
+        return error
 
 
 def _messages(to_first: Connection) -> Iterator[Any]:

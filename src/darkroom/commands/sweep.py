@@ -1,14 +1,15 @@
 """``evaluate.py run=RUN sweep.guidance_scale=[1,2,3] sweep.steps=[5,10,20]``: which settings draw best.
 
 Every combination is measured on few samples of one seed; the best is measured again on the samples of another, since
-the best of many numbers is too good to be true.
+the best of many numbers is too good to be true. One whose samples run away is left out, and said to be.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -26,7 +27,7 @@ from darkroom.commands.plots import save_plots
 from darkroom.commands.tracking import track
 from darkroom.contracts import Judged, PictureSource
 from darkroom.files import digest, write_json
-from darkroom.generation.generator import Generator
+from darkroom.generation.generator import Generator, NotFinite
 from darkroom.metrics.better import less_is_better
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.extractor import FeatureExtractor
@@ -40,45 +41,75 @@ SWEPT = ("guidance_scale", "steps", "sampler", "ema")
 def sweep(config: DictConfig) -> dict[str, Any]:
     """Writes ``sweep.json`` and ``sweep.png`` into the run, or beside ``out``; answers what the file holds.
 
-    Raises ValueError with one line where nothing can be measured, and for a sampler that the run's process forbids.
+    Raises ValueError with one line where nothing can be measured, where the samples of every combination run away, and
+    for a sampler that the run's process forbids.
     """
     run = find_run(config.run)
     source, first_stage = load_source(run.config), load_first_stage(run)
     judges = extractor_of(run, config, first_stage), clip_score_of(config, configured(run, config))
     out = Path(config.out) if config.out is not None else run.path / "sweep.json"
     seed = config.seed + 1
-    rows = []
+    ran_away: list[dict[str, Any]] = []
     with helping(config) as helpers:
 
-        def of(setting: Mapping[str, Any], **changes: Any) -> tuple[dict[str, float], dict[str, Any]]:
+        def of(setting: dict[str, Any], **changes: Any) -> Measured | None:
             asked = with_setting(config, setting, **changes)
             generator = shared(run, asked, helpers)
-            row, told = measured(generator, source, *judges, asked)
-            return row, {"numbers": told, "drawn": sampling_protocol(generator, asked)}
+            try:
+                row, told = measured(generator, source, *judges, asked)
+            except NotFinite as error:
+                ran_away.append({**setting, "seed": asked.seed, "error": str(error)})
+                console.print(f"warning: {words(setting)}: is left out, {error}", style="yellow", soft_wrap=True)
+                return None
+            return Measured(setting, row, {"numbers": told, "drawn": sampling_protocol(generator, asked)})
 
-        for setting in settings(config.sweep):
-            console.print(words(setting))
-            row, _ = of(setting, n=config.sweep.n)
-            rows.append(setting | row)
-        metric = next(name for name in rows[0] if name not in {*SWEPT, "network_evaluations"})
-        best = (min if less_is_better(metric) else max)(rows, key=lambda row: row[metric])
-        setting = {name: best[name] for name in SWEPT if name in best}
-        again, facts = of(setting, n=config.n, seed=seed)
+        tried = map(partial(of, n=config.sweep.n), announced(settings(config.sweep)))
+        found = [each for each in tried if each is not None]
+        metric, ranking = ranked(found)
+        again = (of(each.setting, n=config.n, seed=seed) for each in ranking)
+        winner = next((each for each in again if each is not None), None)
+    if winner is None:
+        raise ValueError("sweep: the samples of every setting run away; guide less, or take more steps")
+    rows = [each.setting | each.row for each in found]
     path = run.trained(config.checkpoint)
     made = {"run": str(run.path), "data": source.fingerprint, "step": step_of(path), "checkpoint": digest(path)}
     made |= {"n_reference": config.n_reference, **provenance(device())}
     result = {
         "search": {"seed": config.seed, "n": config.sweep.n, "rows": rows},
-        "winner": {"by": metric, "seed": seed, "n": config.n, **setting, **again, **facts},
+        "ran_away": ran_away,
+        "winner": {"by": metric, "seed": seed, "n": config.n, **winner.setting, **winner.row, **winner.facts},
         "made": made,
     }
     write_json(out, result)
     save_plots(out.with_suffix(".png"), rows)
     console.print(table(rows, f"{run.id}: {config.sweep.n} samples each, seed {config.seed}"))
-    console.print(table([setting | again], f"the best by {metric}, on {config.n} samples of seed {seed}"))
+    console.print(table([winner.setting | winner.row], f"the best by {metric}, on {config.n} samples of seed {seed}"))
     console.print(f"written to {out} and {out.with_suffix('.png')}", soft_wrap=True)
-    track(run, {f"best_{name}": value for name, value in {**setting, **again}.items()})
+    track(run, {f"best_{name}": value for name, value in {**winner.setting, **winner.row}.items()})
     return result
+
+
+class Measured(NamedTuple):
+    """One combination, what was found of it, and how it was drawn and measured."""
+
+    setting: dict[str, Any]
+    row: dict[str, float]
+    facts: dict[str, Any]
+
+
+def ranked(found: Sequence[Measured]) -> tuple[str, list[Measured]]:
+    """By which metric, the first that there is, and the best first. Nothing of nothing."""
+    if not found:
+        return "", []
+    metric = next(name for name in found[0].row if name != "network_evaluations")
+    return metric, sorted(found, key=lambda each: each.row[metric], reverse=not less_is_better(metric))
+
+
+def announced(settings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Says each before it is tried."""
+    for setting in settings:
+        console.print(words(setting))
+        yield setting
 
 
 def settings(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
