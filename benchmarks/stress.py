@@ -3,8 +3,9 @@
 python benchmarks/stress.py [--kills 50] [--seed 0] [--steps 60] [--processes 1 2]
                             [--stages autoencoder latent_diffusion]
 
-Every kill is a SIGKILL to all processes of a `train.py` at a moment drawn evenly from its time, from its start to a
-little after its end: in imports, while latents are cached, in a step, a validation, a checkpoint, an artifact. Then
+Every kill is a SIGKILL, to all processes of a `train.py` or to the first alone, which the others have to follow. It
+comes at a moment drawn evenly from the training's time, from its start to a little after its end: in imports, while
+latents are cached, in a step, a validation, a checkpoint, an artifact. Then
 `train.py resume=` (or the same command, where the run's folder is not there yet) ends the run. Weights, average,
 optimizer, metrics, artifact and Weights & Biases must be those of a run that was left alone, bit for bit, but for what
 measures the machine. Every other run of each kind reads in a worker process. Exits with 1, and keeps all runs, where
@@ -12,6 +13,7 @@ one differs.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -33,7 +35,7 @@ from darkroom.autoencoding.artifact import read_hash
 from darkroom.runs.checkpoint import AtomicCheckpointIO
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import read_metrics
-from darkroom.runs.wandb_run import offline_pieces, read_piece
+from darkroom.runs.wandb_pieces import offline_pieces, read_piece
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -71,6 +73,7 @@ _UNLIKE = (  # of a checkpoint: the clock, and how many validation batches a pro
     "checkpoint.loops.fit_loop.epoch_loop.val_loop",
 )
 GRACE = 1.1  # of the whole time: some kills come after the end
+FOLLOW = 60.0  # seconds in which the others have ended where the first process dies
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,34 @@ def finish(argv: Sequence[str], log: Path) -> float:
     return time.monotonic() - since
 
 
-def kill_after(seconds: float, argv: Sequence[str], log: Path) -> None:
-    """A training whose processes are killed together; one that has ended already is left as it is."""
+def kill_after(seconds: float, argv: Sequence[str], log: Path, *, alone: bool) -> None:
+    """A training whose processes are killed together, or its first ``alone``; one that has ended is left as it is.
+
+    Raises RuntimeError where the others go on without the first.
+    """
     process = start(argv, log)
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        if not alone:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
+    since = time.monotonic()
+    while _alive(process.pid):
+        if time.monotonic() - since > FOLLOW:
+            raise RuntimeError(f"{log}: processes live {FOLLOW:.0f} s after the first was killed")
+        time.sleep(0.1)
+
+
+def _alive(group: int) -> bool:
+    """Whether a process of the group is left, as Linux lists them; one that waits for its parent to ask is not."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just gone
+            state, _, own, *_ = path.read_text().rpartition(")")[2].split()
+            if int(own) == group and state != "Z":
+                return True
+    return False
 
 
 def differences(run: Run, whole: Run) -> Iterator[str]:
@@ -187,12 +210,12 @@ def settings(folder: Path, stages: Sequence[str], processes: Sequence[int], step
             yield Setting(stage, count, steps, own, first_stage if stage == "latent_diffusion" else None)
 
 
-def attempt(setting: Setting, number: int, seconds: float, num_workers: int) -> list[str]:
+def attempt(setting: Setting, number: int, seconds: float, num_workers: int, *, alone: bool) -> list[str]:
     """Kills one run after ``seconds`` and goes on with it; what is not as it should be."""
     name = f"killed-{number:02d}"
     log, run = setting.folder / f"{name}.txt", setting.run(name)
     workers = f"num_workers={num_workers}"
-    kill_after(seconds, setting.command(name, workers), log)
+    kill_after(seconds, setting.command(name, workers), log, alone=alone)
     began = (run.path / "config.yaml").exists()
     finish([f"resume={run.path}"] if began else setting.command(name, workers), log)
     return list(differences(run, setting.run("whole")))
@@ -216,11 +239,11 @@ def main() -> int:
     for number in range(options.kills):
         setting = trainings[number % len(trainings)]
         seconds = moments.uniform(0, GRACE * whole[setting])
-        num_workers = 1 - number // len(trainings) % 2
-        faults = attempt(setting, number, seconds, num_workers)
+        num_workers, alone = 1 - number // len(trainings) % 2, number // len(trainings) // 2 % 2 == 1
+        faults = attempt(setting, number, seconds, num_workers, alone=alone)
         faulty += bool(faults)
         what = f"{setting.stage}, {setting.processes} processes, {num_workers} readers each"
-        when = f"killed after {seconds:.2f} of {whole[setting]:.2f} s"
+        when = f"{'the first ' if alone else ''}killed after {seconds:.2f} of {whole[setting]:.2f} s"
         print(f"{number + 1}/{options.kills} {what}, {when}: {'; '.join(faults) or 'equal'}", flush=True)
     print(json.dumps({"kills": options.kills, "equal": options.kills - faulty}))
     if not faulty and not options.keep:

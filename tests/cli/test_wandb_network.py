@@ -10,7 +10,7 @@ from fake_wandb import FakeWandb
 
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import read_metrics
-from darkroom.runs.wandb_run import offline_pieces, read_piece
+from darkroom.runs.wandb_pieces import offline_pieces, read_piece
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 30
