@@ -1,5 +1,6 @@
 """Distances and agreement of samples, logged while a denoiser trains."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -126,6 +127,11 @@ def test_a_clip_score_of_a_run_that_reads_no_captions_is_refused_before_anything
     assert not (tmp_path / "run").exists()
 
 
+class Drawing(LightningModule):
+    def generator(self):
+        raise AssertionError("nothing is drawn for this")
+
+
 @pytest.mark.parametrize(
     ("n", "n_reference", "size", "few"),
     [
@@ -136,10 +142,6 @@ def test_a_clip_score_of_a_run_that_reads_no_captions_is_refused_before_anything
     ],
 )
 def test_a_distance_of_few_pictures_is_told_at_the_start(caplog, n, n_reference, size, few):
-    class Drawing(LightningModule):
-        def generator(self):
-            raise AssertionError("nothing is drawn for this")
-
     class Beginning(Trainer):
         is_global_zero = True
 
@@ -157,6 +159,21 @@ def test_a_distance_of_few_pictures_is_told_at_the_start(caplog, n, n_reference,
     caplog.clear()
     own.on_train_start(Beginning(), LightningModule())
     assert not caplog.records  # an autoencoder draws nothing
+
+
+@pytest.mark.parametrize(("n", "refused"), [(5, True), (6, False)])
+def test_fewer_samples_than_processes_are_refused_before_the_training(n, refused):
+    class Many(Trainer):
+        num_devices, num_nodes = 3, 2
+
+        def __init__(self):
+            pass
+
+    own = Distribution(extractor=None, metrics=[], n=n, n_reference=2, kid_size=2, batch_size=2, cache="x")
+    own.refuse(Many(), LightningModule())  # which draws nothing
+    words = r"^callback\.distribution\.n=5: .* 6 processes"
+    with pytest.raises(ValueError, match=words) if refused else nullcontext():
+        own.refuse(Many(), Drawing())
 
 
 def test_a_training_split_too_small_for_a_family_is_refused_before_latents_are_cached(tmp_path):

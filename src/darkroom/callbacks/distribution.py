@@ -98,6 +98,12 @@ class Distribution(Callback):
             names.append(self._clip_score.name)
         return (*(f"val/{name}" for name in names), "speed/distribution_share")
 
+    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises ValueError where a process would have nothing to draw."""
+        processes = trainer.num_devices * trainer.num_nodes
+        if isinstance(pl_module, Generates) and self._set.n < processes:
+            raise ValueError(f"callback.distribution.n={self._set.n}: gives not each of {processes} processes a sample")
+
     def refuse_few(self, stage: LightningModule, source: PictureSource) -> None:
         """Raises ValueError where the training split is too small a reference for one of the families."""
         if self._extractor is not None and isinstance(stage, Generates):

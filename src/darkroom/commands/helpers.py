@@ -20,6 +20,7 @@ from torch import Tensor
 
 from darkroom.build import Faults, add_packages, of_input
 from darkroom.commands.checking.devices import cores
+from darkroom.commands.child import how_ended
 from darkroom.commands.faults import line
 from darkroom.generation.generator import NotFinite
 
@@ -101,8 +102,8 @@ class Helper:
             found = self._line.recv()
         except (EOFError, ConnectionError):
             self._process.join(_FAREWELL)
-            code = self._process.exitcode
-            raise ValueError(f"devices: the process of device {self._number} has ended ({code})") from None
+            how = how_ended(self._process.exitcode)
+            raise ValueError(f"devices: the process of device {self._number} has ended {how}") from None
         if isinstance(found, NotFinite):
             raise found
         if not isinstance(found, _Met):

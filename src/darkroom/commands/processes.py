@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Trainer
 
 from darkroom.callbacks.interruption import Stopped
+from darkroom.commands.child import how_ended
 from darkroom.commands.console import console
 from darkroom.commands.faults import MISTAKE
 from darkroom.runs.folder import Run
@@ -108,8 +108,7 @@ def _dead(trainer: Trainer, parent: int | None) -> tuple[str, int] | None:
         return "the first process has died", 1
     for rank, process in enumerate(_started(trainer), 1):
         if code := process.poll():
-            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            return f"process {rank} has ended {how}", MISTAKE if code == MISTAKE else 1
+            return f"process {rank} has ended {how_ended(code)}", MISTAKE if code == MISTAKE else 1
     return None
 
 
