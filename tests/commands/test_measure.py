@@ -27,7 +27,8 @@ from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.paired import bicubic_roundtrip, ssim
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile
-from darkroom.runs.wandb_run import WandbRun, offline_pieces
+from darkroom.runs.wandb_pieces import offline_pieces
+from darkroom.runs.wandb_run import WandbRun
 
 BEFORE = "before"
 

@@ -8,7 +8,8 @@ import pytest
 import wandb
 from fake_wandb import FakeWandb
 
-from darkroom.runs.wandb_run import WandbRun, offline_pieces, read_piece
+from darkroom.runs.wandb_pieces import offline_pieces, read_piece
+from darkroom.runs.wandb_run import WandbRun
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile
-from darkroom.runs.wandb_run import WandbRun, how_to_look, offline_pieces
+from darkroom.runs.wandb_pieces import how_to_look, offline_pieces
+from darkroom.runs.wandb_run import WandbRun
 
 CONFIG = {"resolution": 64, "network": {"_target_": "darkroom.networks.dit.DiT", "width": 192}}
 PICTURES = torch.arange(2 * 3 * 8 * 8, dtype=torch.uint8).view(2, 3, 8, 8)

@@ -33,7 +33,7 @@ class ArtifactFirstStage(nn.Module):
         self, autoencoder: Autoencoder, *, mean: Float[Tensor, " c"], std: Float[Tensor, " c"], hash: str
     ) -> None:
         super().__init__()
-        self.spec = LatentSpec(channels=autoencoder.latent_channels, factor=autoencoder.factor, hash=hash)
+        self.spec = autoencoder.latent_spec(hash)
         self.autoencoder = autoencoder
         self.mean: Tensor
         self.std: Tensor
@@ -82,7 +82,7 @@ def write_artifact(
     folder = Path(folder)
     if faults := differences(autoencoder.state_dict(), weights):
         raise ValueError(f"{folder}: the weights to write are not the autoencoder's: {faults}")
-    spec = LatentSpec(channels=autoencoder.latent_channels, factor=autoencoder.factor, hash="")
+    spec = autoencoder.latent_spec()
     latents = {
         "version": _VERSION,
         "resolution": resolution,

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darkroom.contracts import Posterior
+from darkroom.contracts import LatentSpec, Posterior
 from darkroom.keys import Keys
 
 
@@ -69,6 +69,10 @@ class Autoencoder(nn.Module):
     @property
     def latent_channels(self) -> int:
         return self.decoder.latent_channels
+
+    def latent_spec(self, hash: str = "") -> LatentSpec:
+        """What it makes of pictures; ``hash`` is that of the artifact, where there is one."""
+        return LatentSpec(channels=self.latent_channels, factor=self.factor, hash=hash)
 
     def encode(self, picture: Float[Tensor, "b 3 H W"]) -> Posterior:
         """Raises ValueError where a side is not a multiple of ``factor``."""

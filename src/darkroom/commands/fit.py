@@ -34,9 +34,10 @@ from darkroom.files import sweep
 from darkroom.keys import module_seed
 from darkroom.runs.checkpoint import AtomicCheckpointIO
 from darkroom.runs.folder import Run
+from darkroom.runs.loggers import Closing
 from darkroom.runs.machine import multiplies_bf16
 from darkroom.runs.memory import keep_freed_memory
-from darkroom.runs.wandb_run import WandbRun, how_to_look
+from darkroom.runs.wandb_pieces import how_to_look
 from darkroom.stages.base import Stage
 
 
@@ -59,7 +60,7 @@ def fit(config: DictConfig, source: PictureSource) -> None:
         val_check_interval=validation_interval(config.trainer),
         overfit_batches=overfitted(config.trainer),
         callbacks=[*callbacks(config, source), LastValidation(), Position(), interruption],
-        logger=loggers(config, run),
+        logger=False,  # loggers come last: to import W&B takes longer than to find most mistakes
         plugins=[AtomicCheckpointIO()],
         default_root_dir=run.path,
     )
@@ -86,6 +87,7 @@ def fit(config: DictConfig, source: PictureSource) -> None:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
     refuse_impossible(trainer, stage, datamodule, source)
+    trainer.loggers = loggers(config, run)
     if trainer.is_global_zero:
         write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
     try:
@@ -219,9 +221,9 @@ def say_stopped(run: Run, trainer: Trainer, stop: Stopped) -> None:
 
 
 def close(run: Run, loggers: Sequence[Any]) -> None:
-    """Ends Weights & Biases and says where everything is."""
+    """Ends loggers that want to be, as Weights & Biases does, and says where everything is."""
     for logger in loggers:
-        if isinstance(logger, WandbRun):
+        if isinstance(logger, Closing):
             logger.close()
     console.print(f"the run:               {run.path}", soft_wrap=True)
     for line in how_to_look(run.path):

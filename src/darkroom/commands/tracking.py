@@ -6,7 +6,7 @@ from darkroom.build import build
 from darkroom.commands.console import console
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
-from darkroom.runs.wandb_run import WandbRun, how_to_look
+from darkroom.runs.wandb_pieces import how_to_look
 
 
 def track(run: Run, values: Mapping[str, float]) -> None:
@@ -20,7 +20,7 @@ def track(run: Run, values: Mapping[str, float]) -> None:
     if (step := step_of(run.trained())) < (steps := run.config.trainer.max_steps):
         console.print(f"not told to W&B: the training is at step {step} of {steps}, and may be tracked still")
         return
-    for logger in (build(node)(run.path) for node in nodes if node["_target_"].endswith(f".{WandbRun.__name__}")):
+    for logger in (build(node)(run.path) for node in nodes if node["_target_"].endswith(".WandbRun")):
         logger.log_evaluation(values)
         logger.close()
         for line in how_to_look(run.path):

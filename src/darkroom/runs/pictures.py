@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from darkroom.files import replacing
+from darkroom.runs.loggers import PictureLogger
 from darkroom.runs.trainer import run_of
-from darkroom.runs.wandb_run import WandbRun
 
 _READABLE = 160  # pixels: the narrowest tile under which a caption of ten words stays within three lines
 _MARGIN, _GAP = 16, 12
@@ -72,7 +72,7 @@ def save_grid(
 def log_pictures(
     trainer: Trainer, name: str, pictures: UInt8[Tensor, "n 3 H W"], captions: Sequence[str] | None, step: int
 ) -> None:
-    """Pictures to W&B, each with its caption, and as one grid to ``<run>/samples/<name>-<step>.png``.
+    """To loggers that show pictures, each with its caption, and as one grid to ``<run>/samples/<name>-<step>.png``.
 
     ``step`` is the number of optimizer steps done.
     """
@@ -80,7 +80,7 @@ def log_pictures(
         return
     save_grid(run_of(trainer).samples / f"{name}-{step:08d}.png", pictures, captions)
     for logger in trainer.loggers:
-        if isinstance(logger, WandbRun):
+        if isinstance(logger, PictureLogger):
             logger.log_pictures(name, pictures, captions, step)
 
 

@@ -1,12 +1,9 @@
 """Weights & Biases: online where there is a key, offline without asking where there is none."""
 
-import json
 import logging
 import math
 import os
 import shlex
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +19,7 @@ from wandb.errors import AuthenticationError, CommError, UsageError
 
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import read_metrics
+from darkroom.runs.wandb_pieces import offline_pieces, read_piece
 
 _STEP = "trainer/global_step"
 _TO_BEGIN = 30.0  # seconds that W&B has to answer, or the run is offline; WANDB_INIT_TIMEOUT sets another time
@@ -158,18 +156,6 @@ class WandbRun(WandbLogger):
                 self._record(_values(row), int(row["step"]))
 
 
-def offline_pieces(folder: Path) -> list[Path]:
-    """What W&B keeps of the offline run in ``folder``, in order: a folder for each time that it was gone on with."""
-    return [each for each in sorted((folder / "wandb").glob("offline-run-*")) if any(each.glob("run-*.wandb"))]
-
-
-def read_piece(piece: Path) -> list[dict[str, Any]]:
-    """The rows that a piece holds, as W&B's own tool reads it, however it ended."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(piece)]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [record["history"]["item"] for record in map(json.loads, lines) if record["type"] == "history"]
-
-
 def _held(piece: Path) -> set[tuple[str, int]]:
     """Every metric with its step in a piece."""
     return {(name.removesuffix(".filenames"), int(row[_STEP])) for row in read_piece(piece) for name in row}
@@ -178,17 +164,6 @@ def _held(piece: Path) -> set[tuple[str, int]]:
 def _values(row: Mapping[str, str]) -> dict[str, float]:
     """A row of metrics.csv as it was logged."""
     return {name: float(np.float32(text)) for name, text in row.items() if text and name != "step"}
-
-
-def how_to_look(folder: Path) -> list[str]:
-    """Lines that say how to see the run in ``folder``; empty where W&B kept nothing offline."""
-    offline = offline_pieces(folder)
-    if not offline:
-        return []
-    return [
-        f"look at the run now:   {shlex.join(['wandb', 'leet', str(offline[-1])])}",
-        f"upload it later:       {shlex.join(['wandb', 'sync', *map(str, offline)])}",
-    ]
 
 
 def _id(folder: Path) -> str:

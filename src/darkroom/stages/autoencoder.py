@@ -13,7 +13,7 @@ from torchmetrics import MetricCollection
 from darkroom.autoencoding.augmentation import Augmentation
 from darkroom.autoencoding.loss.total import Loss
 from darkroom.autoencoding.model import Autoencoder
-from darkroom.contracts import Batch, LatentSpec, PictureSource, to_float, to_uint8
+from darkroom.contracts import Batch, PictureSource, to_float, to_uint8
 from darkroom.data.datamodule import DataModule
 from darkroom.metrics.paired import MeanPSNR, MeanSSIM, bicubic_roundtrip
 from darkroom.stages.base import Stage
@@ -51,7 +51,7 @@ class AutoencoderStage(Stage):
 
     def datamodule(self, source: PictureSource, *, batch_size: int, num_workers: int) -> DataModule:
         """The pictures themselves; raises ValueError where their size is no multiple of the autoencoder's factor."""
-        LatentSpec(self.model.latent_channels, self.model.factor, "").shape(source.resolution)
+        self.model.latent_spec().shape(source.resolution)
         return DataModule(
             source.split("train"),
             source.split("validation"),
