@@ -1,8 +1,10 @@
 """What is typed reaches the program as it was typed."""
 
 import itertools
+from pathlib import Path
 
 import pytest
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
@@ -10,6 +12,7 @@ from darkroom.build import escaped
 from darkroom.commands.checking.argv import LISTS, NULLABLE, TEXTS, quoted, read, readable, rewrite, shown
 from darkroom.keys import permutation
 
+CONF = Path(__file__).resolve().parents[3] / "conf"
 NASTY = [
     "a cat, sitting", "고양이", "un café à l'eau", 'say "hi"', "it's", "a=b", "[x", "{y}", "f(x)",
     "${seed}", r"\${seed}",     r"\\${seed}", "${", "$", "a}", "\\", "\\\\", "a\\", "a\\'", "'", '"',
@@ -118,3 +121,10 @@ def test_what_cannot_be_read_is_one_line(argv, words):
 def test_messages_show_what_was_typed():
     assert shown(rewrite("prompt=it's")) == "prompt=it's"
     assert shown("n=[1,2]") == "n=[1,2]"
+
+
+def test_free_text_is_of_keys_that_some_command_has():
+    files = [yaml.safe_load((CONF / f"{name}.yaml").read_text()) for name in ("train", "sample", "evaluate")]
+    groups = {group for file in files for each in file["defaults"] if isinstance(each, dict) for group in each}
+    roots = {key.partition(".")[0] for key in (*TEXTS, *NULLABLE, *LISTS)}
+    assert roots <= groups.union(*files)

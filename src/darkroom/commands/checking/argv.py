@@ -19,7 +19,7 @@ from darkroom.build import escaped
 
 TEXTS = ("prompt", "negative_prompt", "run_id", "probing.settings")
 PATHS = (
-    *("run", "out", "image", "mask", "data.root", "first_stage.path", "resume", "init", "logs"),
+    *("run", "out", "data.root", "first_stage.path", "resume", "init", "logs"),
     *("generated", "reference", "training", "held_out", "statistics_out", "cache", "probing.folder"),
     *("stage.latents", "callback.distribution.cache"),
     *(

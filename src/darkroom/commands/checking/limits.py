@@ -41,9 +41,6 @@ def limit_faults(composition: Composition) -> Iterator[str]:
             yield fault
     if (path := _text(config, "data.root")) is not None and not _value(config, "data.download"):
         yield from _folder("data.root", path, "give a folder of pictures")
-    for key in ("image", "mask"):
-        if (path := _text(config, key)) is not None and not (exists(path) and Path(path).is_file()):
-            yield f"{key}={path}: there is no such file"
     for key in ("logs", "resume", "run_id"):
         if "${" in (_text(config, key) or ""):
             yield f"{key}={_text(config, key)}: Hydra cannot write into a folder with ${{ in its name; give another"
