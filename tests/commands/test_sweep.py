@@ -1,10 +1,11 @@
 """Settings of a sampler, tried in every combination on a run's samples."""
 
 import json
-from types import SimpleNamespace
+import shutil
 
 import pytest
 from helper_here import HelperHere
+from omegaconf import OmegaConf
 from PIL import Image
 from stages import tiny
 from trained import CONF, asked, autoencoder_run, diffusion_run
@@ -133,13 +134,20 @@ def test_curves_join_what_is_alike_from_left_to_right():
     }
 
 
-def test_a_sampler_is_found_by_its_name_and_a_misspelt_one_refused(monkeypatch):
-    sources = [SimpleNamespace(provider="hydra", path=""), SimpleNamespace(provider="main", path=str(CONF))]
-    runtime = SimpleNamespace(runtime=SimpleNamespace(config_sources=sources))
-    monkeypatch.setattr(module.HydraConfig, "get", lambda: runtime)
-    assert module.option("sampler", "heun").sampler._target_.endswith("heun.sample_heun")
-    with pytest.raises(ValueError, match=r"sweep\.sampler: there is no eulerr; .*ddim, .*euler"):
-        module.option("sampler", "eulerr")
+def test_samplers_are_tried_by_name_with_all_that_their_files_are_made_of(swept, tmp_path, monkeypatch):
+    run, _ = swept
+    grids = []
+
+    def measured(generator, *_):
+        grids.append((generator.plan.sampler.func.__name__, generator.plan.grid.keywords["shift"]))
+        return {"network_evaluations": 4.0, "fd_pixels": float(len(grids))}, {}
+
+    monkeypatch.setattr(module, "measured", measured)
+    chosen = ["sweep.sampler=[euler_shifted,heun,euler]", "sweep.n=4", "n=4", "extractor=first_stage"]
+    result = module.sweep(asked("evaluate", f"run={run.path}", *chosen, f"out={tmp_path / 'x.json'}"))
+    first = ("sample_euler", 2.0)
+    assert grids == [first, ("sample_heun", 1.0), ("sample_euler", 1.0), first]
+    assert result["winner"]["sampler"] == "euler_shifted"
 
 
 @pytest.mark.parametrize(
@@ -151,6 +159,16 @@ def test_a_sampler_is_found_by_its_name_and_a_misspelt_one_refused(monkeypatch):
         (["run={run}", "sweep.ema=[wide]"], "wide is not a number of at least 0"),
         (["run={run}", "sweep.guidance_scale=[nan]"], "nan is not a number of at least 0"),
         (["run={run}", "sweep.steps=[2]", "steps=3"], "sweep.steps: steps is given as well"),
+        (["run={run}", "sweep.steps=0"], "is not a list; give sweep.steps=[0]"),
+        (
+            ["run={run}", "sweep.sampler=[heun,eulr]"],
+            "eulr: there is no such sampler; did you mean euler?",
+        ),
+        (["run={run}", "sweep.sampler=[heun,edm]"], "sweep.sampler=edm: sample_edm needs a finite sigma/alpha"),
+        (
+            ["run={unguided}", "sweep.guidance_scale=[1,3]"],
+            "sweep.guidance_scale=[1, 3]: the run was trained without",
+        ),
         (["run={run}", "sweep.guidence_scale=[2]"], "did you mean guidance_scale?"),
         (["run={run}", "sweep.steps=[2]", "sweep.n=1"], "sweep.n=1: is a number of samples, at least 2"),
         (["run={run}", "sweep.steps=[2]", "metrics=[kid]"], "metrics: a sweep ranks samples by"),
@@ -160,7 +178,12 @@ def test_a_sampler_is_found_by_its_name_and_a_misspelt_one_refused(monkeypatch):
 )
 def test_mistakes_are_told_before_anything_is_loaded(swept, tmp_path, argv, words):
     run, _ = swept
-    paths = {"run": run.path, "autoencoder": ""}
+    paths = {"run": run.path, "autoencoder": "", "unguided": tmp_path / "unguided"}
+    if any("{unguided}" in each for each in argv):
+        shutil.copytree(run.path, paths["unguided"])
+        config = run.config
+        config.guidance = None
+        OmegaConf.save(config, paths["unguided"] / "config.yaml")
     if any("{autoencoder}" in each for each in argv):
         paths["autoencoder"] = autoencoder_run(tmp_path / "autoencoder").path
     found = check("evaluate", [each.format(**paths) for each in argv], CONF)

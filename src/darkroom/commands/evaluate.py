@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from darkroom.build import add_packages
+from darkroom.commands.checking.swept import swept
 from darkroom.commands.faults import answered
 from darkroom.commands.front import enter
 
@@ -36,7 +37,7 @@ def run(config: DictConfig) -> None:
             from darkroom.commands.folders import measure_folders
 
             measure_folders(config)
-        elif any(config.sweep[name] for name in ("guidance_scale", "steps", "sampler", "ema")):
+        elif swept(config):
             from darkroom.commands.sweep import sweep
 
             sweep(config)

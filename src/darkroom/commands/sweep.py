@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from rich.table import Table
 
+from darkroom.commands.checking.compose import Space
+from darkroom.commands.checking.sweep import sampler_node
+from darkroom.commands.checking.swept import SWEPT
 from darkroom.commands.console import console
 from darkroom.commands.distances import clip_score_of, extractor_of, of_samples
 from darkroom.commands.draw import configured
@@ -34,8 +37,6 @@ from darkroom.metrics.extractor import FeatureExtractor
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import find_run
 from darkroom.runs.summary import provenance
-
-SWEPT = ("guidance_scale", "steps", "sampler", "ema")
 
 
 def sweep(config: DictConfig) -> dict[str, Any]:
@@ -124,20 +125,14 @@ def with_setting(config: DictConfig, setting: Mapping[str, Any], **changes: Any)
     config = config.copy()
     with open_dict(config):
         for name, value in {**setting, **changes}.items():
-            config[name] = option("sampler", value) if name == "sampler" else value
+            config[name] = sampler_node(value, space()) if name == "sampler" else value
     return config
 
 
-def option(group: str, name: str) -> DictConfig:
-    """The file of that name in the folder of the config that Hydra composed from. Raises ValueError for none."""
-    sources = [each.path for each in HydraConfig.get().runtime.config_sources if each.provider == "main"]
-    folder = Path(sources[0]) / group
-    if not (folder / f"{name}.yaml").is_file():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-        raise ValueError(f"sweep.{group}: there is no {name}; they are {known}")
-    node = OmegaConf.load(folder / f"{name}.yaml")
-    assert isinstance(node, DictConfig)
-    return node
+def space() -> Space:
+    """Where Hydra composed the command's config from."""
+    folder = next(each.path for each in HydraConfig.get().runtime.config_sources if each.provider == "main")
+    return Space(Path(folder), "evaluate")
 
 
 def measured(

@@ -9,7 +9,7 @@ from darkroom.runs.folder import Run
 from darkroom.runs.wandb_pieces import how_to_look
 
 
-def track(run: Run, values: Mapping[str, float]) -> None:
+def track(run: Run, values: Mapping[str, float | str]) -> None:
     """``evaluation/<name>`` for each value; nothing where W&B did not track the training.
 
     Nor where the training is not at its end: it may be running, and W&B takes a run from one process at a time.

@@ -114,7 +114,7 @@ class WandbRun(WandbLogger):
         self._record({name: [_image(array, text) for array, text in zip(arrays, texts, strict=True)]}, step)
 
     @rank_zero_only
-    def log_evaluation(self, values: Mapping[str, float]) -> None:
+    def log_evaluation(self, values: Mapping[str, float | str]) -> None:
         """What a run turned out to be worth: ``evaluation/<name>`` in its summary.
 
         The last values of the training go there again, for a piece that is uploaded by itself.

@@ -13,4 +13,6 @@ SWEPT = {  # the least value, and the type
 def swept(config: DictConfig) -> list[str]:
     """What the command line gives several values of."""
     sweep = config.get("sweep")
-    return [name for name in SWEPT if sweep.get(name)] if isinstance(sweep, DictConfig) else []
+    if not isinstance(sweep, DictConfig):
+        return []
+    return [name for name in SWEPT if sweep.get(name) is not None and sweep[name] != []]

@@ -162,11 +162,13 @@ def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition
         yield from _unpaired(composition, config.process, asked.sampler)
     scale = asked.get("guidance_scale")
     conditioner = Reads.of(config.get("conditioner"))
-    if scale is not None and not conditioner.text and not conditioner.classes:
-        yield f"guidance_scale={scale}: the run was trained without a condition, there is nothing to guide by"
     guidance = config.get("guidance") if asked.get("guidance") is None else asked.guidance
-    if scale is not None and guidance is None:
-        yield f"guidance_scale={scale}: the run was trained without guidance; add guidance=cfg"
+    for key in [each for each in ("guidance_scale", "sweep.guidance_scale") if OmegaConf.select(asked, each)]:
+        given = f"{key}={OmegaConf.select(asked, key)}"
+        if not conditioner.text and not conditioner.classes:
+            yield f"{given}: the run was trained without a condition, there is nothing to guide by"
+        if guidance is None:
+            yield f"{given}: the run was trained without guidance; add guidance=cfg"
     in_use = guidance.get("scale") if scale is None and guidance is not None else scale
     if asked.get("negative_prompt") is not None and (guidance is None or in_use == 1):
         yield "negative_prompt: says nothing without guidance; give guidance_scale=3 for example"
