@@ -9,26 +9,30 @@ from darkroom.commands.checking.paths import is_utf8
 USAGES = {
     "train": """
 usage: python train.py experiment=NAME [key=value ...]
-       python train.py resume=logs/STAGE/RUN""",
-    "sample": """
-usage: python sample.py run=logs/latent_diffusion/RUN [prompt="..."] [label=NAME] [n=16] [seed=0] [steps=N]
-                        [guidance_scale=W] [negative_prompt="..."] [sampler=NAME] [batch_size=64] [out=DIR]
+       python train.py resume=RUN [max_steps=N]
 
-Without prompt and label, conditions are drawn from the training data and printed.""",
+RUN is the folder of a run, logs/STAGE/RUN_ID.""",
+    "sample": """
+usage: python sample.py run=RUN [prompt="..."] [label=NAME] [n=16] [seed=0] [steps=N] [guidance_scale=W]
+                        [negative_prompt="..."] [sampler=NAME] [batch_size=64] [out=DIR]
+
+RUN is the folder of a run, logs/latent_diffusion/RUN_ID. Without prompt and label, conditions are drawn from the
+training data and printed.""",
     "evaluate": """
-usage: python evaluate.py run=logs/STAGE/RUN [n=500] [seed=0] [steps=N] [guidance_scale=W] [sampler=NAME]
+usage: python evaluate.py run=RUN [n=500] [seed=0] [steps=N] [guidance_scale=W] [sampler=NAME] [memorisation=true]
                           [batch_size=64] [out=FILE.json]
-       python evaluate.py generated=DIR reference=DIR extractor=NAME extractor.weights=FILE [metrics=[fd,kid]]
-                          [out=FILE.json]
-       python evaluate.py generated=DIR training=DIR held_out=DIR extractor=NAME extractor.weights=FILE
+       python evaluate.py run=RUN sweep.guidance_scale=[1,2,3] [sweep.steps=[5,10,20]] [sweep.n=256] [out=FILE.json]
+       python evaluate.py generated=DIR reference=DIR|FILE.npz extractor=NAME [extractor.weights=FILE]
+                          [metrics=[fd,kid]] [statistics_out=FILE.npz] [out=FILE.json]
+       python evaluate.py reference=DIR statistics_out=FILE.npz extractor=NAME [extractor.weights=FILE]
+       python evaluate.py generated=DIR training=DIR held_out=DIR extractor=NAME [extractor.weights=FILE]
                           [out=FILE.json]
        python evaluate.py compare=[A.json,B.json]
-       python evaluate.py probe=[logs/autoencoder/RUN,logs/autoencoder/RUN] [extractor=NAME extractor.weights=FILE]
-                          [probing.steps=2000] [n=500] [out=FILE.json]
+       python evaluate.py probe=[RUN,RUN] [extractor=NAME] [probing.steps=2000] [n=500] [out=FILE.json]
 
-Metrics go to the terminal and to evaluation.json in the run's folder.""",
+RUN is the folder of a run, logs/STAGE/RUN_ID; metrics go to the terminal and to evaluation.json in it.""",
 }
-_KEY = re.compile(r"(\w+): (.*?)(?:  # (.*))?")
+_KEY = re.compile(r"( +)?(\w+):(?: ([^#]+?))?(?:  # (.*))?")
 
 
 def usage(command: str, conf: Path) -> str:
@@ -37,8 +41,8 @@ def usage(command: str, conf: Path) -> str:
 
 
 def help_text(command: str, conf: Path) -> str:
-    """:func:`usage`, every root key with its default and meaning, and every group with its options."""
-    keys = _table((f"{key}={value}", words) for key, value, words in _keys(conf / f"{command}.yaml"))
+    """:func:`usage`, every key of the command's own with its default and meaning, and every group with its options."""
+    keys = _table(_keys(conf / f"{command}.yaml"))
     parts = [usage(command, conf), f"keys:\n{keys}", f"groups, as in group=OPTION:\n{_table(_groups(command, conf))}"]
     return "\n\n".join([*parts, "Hydra's own flags are shown by --hydra-help; --cfg job shows the composed config."])
 
@@ -67,10 +71,19 @@ def sentence(path: Path) -> str:
     return " ".join(words)
 
 
-def _keys(path: Path) -> Iterable[tuple[str, str, str]]:
-    """Root keys, defaults (``???`` where one must be given) and comments."""
-    found = (_KEY.fullmatch(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return [(match[1], match[2], match[3] or "") for match in found if match]
+def _keys(path: Path) -> Iterable[tuple[str, str]]:
+    """``key=default`` (``???`` where one must be given) or ``mapping.key=default``, and comments.
+
+    A mapping's own comment comes before its keys, beside its name.
+    """
+    mapping = ""
+    for match in filter(None, map(_KEY.fullmatch, path.read_text(encoding="utf-8").splitlines())):
+        indent, key, value, words = match.groups("")
+        if not indent:
+            mapping = key
+        name = f"{mapping}.{key}" if indent else key
+        if value or words:
+            yield (f"{name}={value}" if value else name), words
 
 
 def _groups(command: str, conf: Path) -> Iterable[tuple[str, str]]:
