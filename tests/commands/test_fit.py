@@ -4,7 +4,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from darkroom.commands import fit
+from darkroom.commands import fit, parts, train
+from darkroom.commands.console import console
 from darkroom.commands.fit import accelerator, close, overfitted, settled
 from darkroom.runs.folder import Run
 
@@ -44,3 +45,20 @@ def test_the_closing_line_names_the_folder_whatever_its_name_holds(tmp_path, cap
     run = Run(tmp_path / "my logs, [old][/b] :cat:")
     close(run, [])
     assert capsys.readouterr().out == f"the run:               {run.path}\n"
+
+
+@pytest.mark.parametrize(("rank", "times"), [(None, 1), ("0", 1), ("1", 0)])
+def test_the_first_of_several_processes_alone_tries_the_parts(tmp_path, monkeypatch, rank, times):
+    tried = []
+    monkeypatch.setattr(parts, "try_parts", tried.append)
+    monkeypatch.setattr(fit, "fit", lambda *_: None)
+    monkeypatch.setattr(train, "build", lambda _: None)
+    monkeypatch.setattr(train, "crowding", lambda _: None)
+    here = OmegaConf.create({"runtime": {"output_dir": str(tmp_path)}})
+    monkeypatch.setattr(train.HydraConfig, "get", lambda: here)
+    monkeypatch.setattr(console, "quiet", False)  # and back, whatever the command makes of it
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    train.run(OmegaConf.create({"experiment": "x", "data": {}}))
+    assert len(tried) == times

@@ -27,9 +27,10 @@ def run(config: DictConfig) -> None:
         if "LOCAL_RANK" not in os.environ and (warning := crowding(config)):  # a process of many repeats it not
             console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
         source = build(config.data)  # mistakes in it are told before Lightning loads, which takes longer than torch
-        from darkroom.commands.parts import try_parts
+        if not console.quiet:  # the first of several processes tells of mistakes for all
+            from darkroom.commands.parts import try_parts
 
-        try_parts(config)
+            try_parts(config)
         from darkroom.commands.fit import fit
 
         if config.get("experiment") is None:  # a resumed run's config.yaml has it
