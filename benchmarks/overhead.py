@@ -64,6 +64,7 @@ def untrained_artifact(folder: Path) -> Path:
         statistics=statistics,
         resolution=config.resolution,
         fingerprint="",
+        step=0,
     )
     return folder
 

@@ -59,7 +59,7 @@ def written(folder: Path, picture: torch.Tensor | None = None):
     with torch.no_grad():
         statistics.update(model.encode(pictures(64) if picture is None else picture))
     weights = {name: value.double() for name, value in model.state_dict().items()}
-    arguments = {"config": config, "autoencoder": model, "weights": weights, "statistics": statistics}
+    arguments = {"config": config, "autoencoder": model, "weights": weights, "statistics": statistics, "step": 7}
     write_artifact(folder, **arguments, resolution=16, fingerprint="of the data")
     return model, arguments
 
@@ -83,7 +83,8 @@ def test_the_folder_says_how_it_was_made_and_its_hash_can_be_checked_in_a_shell(
     written(folder)
     latents = json.loads((folder / "latents.json").read_text())
     assert latents["shape"] == [3, 8, 8] and latents["factor"] == 2 and latents["picture_range"] == [-1, 1]
-    assert latents["data_fingerprint"] == "of the data" and len(latents["mean"]) == len(latents["std"]) == 3
+    assert (latents["data_fingerprint"], latents["step"]) == ("of the data", 7)
+    assert len(latents["mean"]) == len(latents["std"]) == 3
     assert OmegaConf.load(folder / "config.yaml").encoder.width == 8  # resolved: it stands without the run's config
     assert {value.dtype for value in load_file(folder / "weights.safetensors").values()} == {torch.float32}
     line = "sha256sum config.yaml weights.safetensors latents.json | sha256sum"
@@ -227,7 +228,7 @@ def test_an_autoencoder_of_a_few_steps_on_real_pictures_survives_its_artifact(tm
         statistics.update(model.encode(picture))
         before = to_uint8(model(picture)[0])
     arguments = {"config": config, "autoencoder": model, "weights": model.state_dict(), "statistics": statistics}
-    write_artifact(tmp_path / "first_stage", **arguments, resolution=32, fingerprint=pattern)
+    write_artifact(tmp_path / "first_stage", **arguments, resolution=32, fingerprint=pattern, step=30)
     stage = load_artifact(tmp_path)
     after = to_uint8(stage.decode(stage.encode(picture).mean))
     assert (after.int() - before.int()).abs().max() <= 1

@@ -4,8 +4,8 @@ import pytest
 import torch
 from trainers import Tiny, loader, trainer
 
+from darkroom.autoencoding.artifact import find_artifact, read_latents
 from darkroom.autoencoding.bottleneck.gaussian import Gaussian
-from darkroom.autoencoding.first_stage import find_artifact
 from darkroom.autoencoding.model import Autoencoder
 from darkroom.callbacks.artifact import Artifact
 from darkroom.contracts import to_float
@@ -94,7 +94,9 @@ def test_a_run_that_ends_again_keeps_its_artifact_and_one_that_is_trained_on_has
     assert [path.name for path in tmp_path.glob("first_stage*")] == ["first_stage"]
     torch.nn.init.zeros_(next(again.model.parameters()))
     fit(tmp_path, again, steps=2)
-    assert sorted(path.name for path in tmp_path.glob("first_stage*")) == ["first_stage", "first_stage-00000002"]
+    folders = sorted(tmp_path.glob("first_stage*"))
+    assert [path.name for path in folders] == ["first_stage", "first_stage-00000002"]
+    assert [read_latents(path)["step"] for path in folders] == [3, 2]
 
 
 def test_a_run_that_was_killed_before_its_artifact_writes_it_without_a_step(tmp_path):

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from tiny_clip import NAME, tiny_clip
 from trained import CONF, asked, autoencoder_run, diffusion_run
 
+from darkroom.autoencoding.artifact import hash_of
 from darkroom.commands import measure as module
 from darkroom.commands.checking.check import check
 from darkroom.commands.compare import compare
@@ -27,6 +28,7 @@ from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.paired import bicubic_roundtrip, ssim
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile
+from darkroom.runs.summary import update_summary
 from darkroom.runs.wandb_pieces import offline_pieces
 from darkroom.runs.wandb_run import WandbRun
 
@@ -78,6 +80,18 @@ def test_the_numbers_of_each_picture_are_kept_by_its_index(tmp_path):
         assert metrics[name]["sd"] == pytest.approx(values.std(ddof=1) / 6**0.5)
     pooled = -10 * np.log10(np.mean(10 ** (-kept["val_psnr"] / 10)))
     assert metrics["val_psnr_pooled"]["value"] == pytest.approx(pooled)
+
+
+def test_an_autoencoder_is_of_the_step_of_its_artifact_wherever_its_training_is(tmp_path):
+    run = autoencoder_run(tmp_path / "run")
+    update_summary(run, {"step": 1500})  # interrupted as it was trained on
+    assert measured(run)["made"]["step"] == 1
+    latents = run.first_stage / "latents.json"
+    facts = json.loads(latents.read_text())
+    del facts["step"]  # as artifacts were written before
+    latents.write_text(json.dumps(facts))
+    (run.first_stage / "HASH").write_text(hash_of(run.first_stage))
+    assert measured(run)["made"]["step"] is None
 
 
 def test_samples_are_judged_where_the_data_can_and_the_run_reads_text(tmp_path):

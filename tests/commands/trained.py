@@ -75,6 +75,7 @@ def autoencoder_run(folder: Path, *overrides: str) -> Run:
         statistics=statistics,
         resolution=32,
         fingerprint="x",
+        step=1,
     )
     return run
 

@@ -2,7 +2,8 @@
 
 config.yaml          the autoencoder's resolved node
 weights.safetensors  float32, averaged over training where the run kept an average
-latents.json         latent shape, factor, mean and std per channel, picture range, data fingerprint, version
+latents.json         step of the training, latent shape, factor, mean and std per channel, picture range, data
+                     fingerprint, version
 HASH                 sha256 of the three; in a shell: sha256sum config.yaml weights.safetensors latents.json | sha256sum
 """
 

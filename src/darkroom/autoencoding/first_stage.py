@@ -74,6 +74,7 @@ def write_artifact(
     statistics: LatentStatistics,  # of the training set, under these weights
     resolution: int,  # of the pictures that the statistics were measured on
     fingerprint: str,  # of the data
+    step: int,  # of the training, that the weights are of
 ) -> str:
     """Writes the folder as a whole or not at all, and answers its hash.
 
@@ -85,6 +86,7 @@ def write_artifact(
     spec = autoencoder.latent_spec()
     latents = {
         "version": _VERSION,
+        "step": step,
         "resolution": resolution,
         "shape": spec.shape(resolution),
         "factor": spec.factor,

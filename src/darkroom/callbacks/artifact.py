@@ -63,6 +63,7 @@ class Artifact(Callback):
                 statistics=statistics,
                 resolution=self._source.resolution,
                 fingerprint=self._source.fingerprint,
+                step=trainer.global_step,
             )
 
     @torch.inference_mode()

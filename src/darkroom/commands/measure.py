@@ -8,6 +8,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
+from darkroom.autoencoding.artifact import find_artifact, read_latents
 from darkroom.commands.by_picture import beside, save_by_picture
 from darkroom.commands.console import console, progress
 from darkroom.commands.distances import distances
@@ -62,7 +63,7 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     validation = source.split("validation")
     made: dict[str, Any] = {"run": str(run.path), "data": source.fingerprint, "first_stage": first_stage.spec.hash}
     ema = run.config.callback.get("ema")
-    made |= {"validation_pictures": len(validation), "step": run.summary.get("step")}
+    made |= {"validation_pictures": len(validation)}
     made |= {"weights": "of the last step" if ema is None else f"EMA of width {ema.get('sigma_rel')}"}
     made |= {"devices": config.devices} | provenance(device())
     sheet = out.with_name(f"{out.stem}_copies.png")
@@ -70,7 +71,9 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     if isinstance(source, Judged):
         made["judge"] = source.judge_version
         numbers |= judged_reality(source, lambda image: reconstruct(first_stage, image), config)
-    if generator is not None:
+    if generator is None:  # the training may be further than its artifact; one of before this was kept has none
+        made["step"] = read_latents(find_artifact(run.path)).get("step")
+    else:
         numbers["val_loss"] = denoising_loss(generator, source, run.config, config.batch_size)
         path = run.trained(config.checkpoint)
         made |= {"step": step_of(path), "checkpoint": digest(path)} | sampling_protocol(generator, config)
