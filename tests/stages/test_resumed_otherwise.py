@@ -7,6 +7,7 @@ import torch
 from tiny import AUTOENCODER, rows, train
 
 from darkroom.stages.base import Stage
+from darkroom.stages.lr_schedule import Cosine
 
 STEPS = ["trainer.val_check_interval=2", "trainer.log_every_n_steps=2"]
 
@@ -33,6 +34,16 @@ def test_a_run_that_is_extended_logs_and_validates_at_its_own_steps(tmp_path):
     cut = train(tmp_path / "cut", AUTOENCODER, *STEPS, "max_steps=8")
     assert rows(cut, "train/loss", "val/psnr") == rows(whole, "train/loss", "val/psnr")
     assert [row[0] for row in rows(cut, "val/psnr")] == ["2", "4", "6", "8"]
+
+
+def test_a_run_that_is_extended_learns_at_the_rate_of_its_new_schedule(tmp_path):
+    train(tmp_path / "run", AUTOENCODER, *STEPS, "max_steps=4", "trainer.log_every_n_steps=1")
+    run = train(tmp_path / "run", AUTOENCODER, *STEPS, "max_steps=8", "trainer.log_every_n_steps=1")
+    short, long = (Cosine(total_steps=steps, warmup_steps=2) for steps in (4, 8))
+    expected = [0.01 * (short if step < 4 else long)(step) for step in range(8)]
+    logged = [float(rate) for _, rate in rows(run, "train/lr")]
+    assert logged == pytest.approx(expected, rel=1e-6)
+    assert min(logged) > 0
 
 
 class Dropping(Stage):

@@ -34,6 +34,7 @@ class Stage(LightningModule):
         self.seed = seed
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
+        self._rate = 0.0  # of the newest step
 
     def datamodule(self, source: PictureSource, *, batch_size: int, num_workers: int) -> LightningDataModule:
         """What feeds the training."""
@@ -60,6 +61,16 @@ class Stage(LightningModule):
         """Training goes on as it was compiled."""
         torch.compiler.set_stance("default")
 
+    def on_train_start(self) -> None:
+        """A run that is extended goes on at its new schedule's rate; the checkpoint has that of the old one's end."""
+        schedule: Any = self.lr_schedulers()
+        for group, rate in zip(schedule.optimizer.param_groups, schedule.base_lrs, strict=True):
+            group["lr"] = rate * self.lr_schedule(schedule.last_epoch)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Notes the rate: Lightning has the schedule go on before a batch has ended."""
+        self._rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         # for what a network draws by itself, such as dropout; a resumed run counts its batches on
         torch.manual_seed(module_seed(seed=self.seed, purpose="network", step=batch_idx, rank=self.global_rank))
@@ -76,8 +87,7 @@ class Stage(LightningModule):
         ended = self._batches % self.trainer.accumulate_grad_batches == 0
         if ended and self.trainer.global_step % log_every(self.trainer) == 0:
             means = {f"train/{name}": value / self._batches for name, value in self._sums.items()}
-            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-            self.log_dict({**means, "train/lr": rate}, sync_dist=self.trainer.world_size > 1)
+            self.log_dict({**means, "train/lr": self._rate}, sync_dist=self.trainer.world_size > 1)
             self._sums, self._batches = {}, 0
 
     def keys(self, purpose: str, batch: Batch | LatentBatch) -> Keys:
@@ -110,5 +120,6 @@ class Stage(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_factory(parameter_groups(self.model))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_schedule)
+        # a function, since of any other callable the state holds the attributes, and a longer run would lose its own
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.lr_schedule(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
