@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
@@ -166,6 +167,20 @@ def test_what_an_evaluation_would_write_over_is_told_and_the_runs_own_file_alone
     own.touch()
     assert check("evaluate", [run], CONF) == []
     own.unlink()
+
+
+@pytest.mark.parametrize(("command", "file"), [("evaluate", "FILE.json"), ("sample", "FOLDER")])
+def test_a_run_that_may_not_be_written_to_is_told_and_serves_for_a_file_elsewhere(runs, monkeypatch, command, file):
+    run = runs / "text"
+    monkeypatch.setattr("os.access", lambda path, _: not Path(path).is_relative_to(runs))
+    [fault] = check(command, [f"run={run}"], CONF)
+    remedy = f"take the right to (chmod u+w), or give out={file} elsewhere"
+    assert fault == f"run={run}: {run} cannot be written to; {remedy}"
+    assert check(command, [f"run={run}", "out=new.json"], CONF) == []
+    monkeypatch.setattr("os.access", lambda path, _: Path(path).name != "checkpoints")  # where a training alone writes
+    assert check(command, [f"run={run}"], CONF) == []
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=9, free=5))
+    assert f"run={run}: the disk is full" in check(command, [f"run={run}"], CONF)[-1]
 
 
 def test_a_new_run_starts_only_from_weights_of_its_own_stage(runs):

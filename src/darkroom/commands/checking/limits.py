@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ _REFUSED = (  # of Lightning's precisions: weights and pictures are float32, gra
     *("16", "16-mixed", "16-true", "bf16-true", "64", "64-true"),
     *("transformer-engine", "transformer-engine-float16"),
 )
+_OF_A_RUN = ("train.log", "checkpoints")  # what Hydra and a training that goes on write in
 _STEPS = "trainer.max_steps"
 _TRACKER = "darkroom.runs.wandb_run.WandbRun"
 _UNTAKEN = "one of : ; , # ? ' or a space at an end"
@@ -53,7 +54,8 @@ def limit_faults(composition: Composition) -> Iterator[str]:
     yield from _untracked(config)
     for key in ("resume" if resumed else "logs", "out", "statistics_out", "cache", "stage.latents"):
         if (path := _text(config, key)) is not None:
-            yield from _writable(key, path, Path(path).parent if path.endswith((".json", ".npz")) else Path(path))
+            folder = Path(path).parent if path.endswith((".json", ".npz")) else Path(path)
+            yield from unwritable(key, path, folder, inner=_OF_A_RUN if key == "resume" else ())
 
 
 def _taken(config: DictConfig, resumed: bool) -> Iterator[str]:
@@ -169,7 +171,13 @@ def _folder(key: str, path: str, remedy: str) -> Iterator[str]:
         yield f"{key}={path}: may not be read; take the right to (chmod u+rx), or give another folder"
 
 
-def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
+def unwritable(
+    key: str, path: str, folder: Path, *, other: str = "give another folder", inner: Sequence[str] = ()
+) -> Iterator[str]:
+    """Why nothing can be written into ``folder``, which need not be there yet; ``other`` is what else can be done.
+
+    ``inner``: what lies in it and is written to as well, where it is there.
+    """
     place = folder.absolute()
     while not exists(place):
         place = place.parent
@@ -177,18 +185,18 @@ def _writable(key: str, path: str, folder: Path) -> Iterator[str]:
         yield f"{key}={path}: {len(too_long[0])} characters are too long for the name of a folder; give another"
     elif not place.is_dir():
         yield f"{key}={path}: {place} is a file; give a folder"
-    elif locked := _locked(place):
-        yield f"{key}={path}: {locked} cannot be written to; take the right to (chmod u+w), or give another folder"
+    elif locked := _locked(place, inner):
+        yield f"{key}={path}: {locked} cannot be written to; take the right to (chmod u+w), or {other}"
     elif (free := shutil.disk_usage(place).free) < _ROOM:
-        yield f"{key}={path}: the disk is full ({free / 2**20:.0f} MiB are free); make room, or give a folder elsewhere"
+        yield f"{key}={path}: the disk is full ({free / 2**20:.0f} MiB are free); make room, or {other}"
 
 
-def _locked(folder: Path) -> Path | None:
-    """What may not be written to: the folder, or where it is a run what Hydra and a training that goes on write in."""
+def _locked(folder: Path, inner: Sequence[str]) -> Path | None:
+    """What may not be written to: the folder, or one of ``inner``."""
     if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).total == 0:  # nothing such as /proc holds files
         return folder
-    inner = (folder / name for name in ("train.log", "checkpoints"))
-    return next((path for path in inner if exists(path) and not os.access(path, os.W_OK)), None)
+    paths = (folder / name for name in inner)
+    return next((path for path in paths if exists(path) and not os.access(path, os.W_OK)), None)
 
 
 def _own(config: DictConfig, key: str) -> Any:

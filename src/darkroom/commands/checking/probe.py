@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from darkroom.autoencoding.artifact import find_artifact, read_latents
 from darkroom.commands.checking.argv import read
 from darkroom.commands.checking.compose import ERRORS, Composition, Space, composed, words
-from darkroom.commands.checking.limits import run_fault
+from darkroom.commands.checking.limits import run_fault, unwritable
 from darkroom.commands.checking.nodes import node_faults
 from darkroom.commands.checking.paths import is_folder
 from darkroom.commands.checking.trained import stage_of
@@ -90,6 +90,8 @@ def _of_budget(node: Any, space: Space) -> Iterator[str]:
             yield f"probing.{key}={node[key]}: is not a whole number of at least 1"
     if not isinstance(node.folder, str) or not node.folder:
         yield f"probing.folder={node.folder}: give a folder, logs/probe for example"
+    else:
+        yield from unwritable("probing.folder", node.folder, Path(node.folder))
     given = ["experiment=probe", "run_id=probe", "first_stage.path=of_the_run"]
     try:
         training = composed(Space(space.folder, "train"), [*given, *overrides_of(str(node.settings))])

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from darkroom.build import escaped
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.folders import names_file, tower_faults, tower_keys
-from darkroom.commands.checking.limits import run_fault
+from darkroom.commands.checking.limits import run_fault, unwritable
 from darkroom.commands.checking.modules import NotThere, locate
 from darkroom.commands.checking.spelling import nearest
 from darkroom.diffusion.pairs import pair_faults
@@ -87,7 +87,7 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
         found += _of_drawing(asked)
     if command == "sample":
         found += _of_prompts(asked, Reads.of(config.get("conditioner")))
-        found += _of_out(asked.out)
+        found += _of_out(asked)
     return found
 
 
@@ -232,7 +232,9 @@ def _no_class(label: str, reads: Reads) -> str:
     return f"is no class of the run; {f'did you mean {near}? ' if near else ''}its {reads.classes} are {known}{more}"
 
 
-def _of_out(out: str | None) -> Iterator[str]:
-    """A folder where something lies already."""
-    if out is not None and Path(out).is_dir() and any(Path(out).iterdir()):
-        yield f"out={out}: holds files already; give a new or an empty folder"
+def _of_out(asked: DictConfig) -> Iterator[str]:
+    """A folder where something lies already, and a run that takes no pictures where none is named."""
+    if asked.out is None:
+        yield from unwritable("run", asked.run, Path(asked.run, "samples"), other="give out=FOLDER elsewhere")
+    elif Path(asked.out).is_dir() and any(Path(asked.out).iterdir()):
+        yield f"out={asked.out}: holds files already; give a new or an empty folder"

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from darkroom.commands.checking.argv import name
 from darkroom.commands.checking.compose import Composition, Space, composed
+from darkroom.commands.checking.limits import run_fault, unwritable
 from darkroom.commands.checking.paths import exists, is_folder
 from darkroom.commands.checking.swept import swept
 
@@ -16,17 +17,22 @@ _BESIDE = (".png", "_copies.png", "_pictures.npz")
 
 
 def written_faults(composition: Composition) -> Iterator[str]:
-    """Names of the wrong kind, and files that are there already: only the one that a run holds by itself is renewed."""
+    """Names of the wrong kind, files that are there already, and a run that takes none where none is named.
+
+    Only the file that a run holds by itself is renewed.
+    """
     config = composition.config
     if config.get("compare"):  # which writes nothing
         return
-    out, statistics = config.get("out"), config.get("statistics_out")
+    run, out, statistics = config.get("run"), config.get("out"), config.get("statistics_out")
+    if out is None and isinstance(run, str) and run_fault("run", run) is None:
+        yield from unwritable("run", run, Path(run), other="give out=FILE.json elsewhere")
     if isinstance(out, str) and out:  # an empty one is told of by darkroom.commands.checking.limits
         if is_folder(out) or not out.endswith(".json"):
             name = Path(out, "evaluation.json") if is_folder(out) else Path(out).with_suffix(".json")
             yield f"out={out}: is not the name of a .json file; give out={name} for example"
         else:
-            beside = _BESIDE if config.get("run") or config.get("training") else ()
+            beside = _BESIDE if run or config.get("training") else ()
             yield from _kept("out", Path(out), *(Path(out.removesuffix(".json") + end) for end in beside))
     if isinstance(statistics, str) and statistics:
         yield from _kept("statistics_out", Path(statistics))
