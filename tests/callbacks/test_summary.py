@@ -1,10 +1,12 @@
+import pytest
 from lightning.pytorch import Callback
 from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks.checkpoints import Checkpoints
 from darkroom.callbacks.summary import Summary
-from darkroom.runs.checkpoint import step_of
+from darkroom.runs.checkpoint import AtomicCheckpointIO, step_of
 from darkroom.runs.folder import Run
+from darkroom.runs.summary import update_summary
 
 
 def fit(folder, steps, resume=None, every=100, more=()):
@@ -21,6 +23,32 @@ def test_the_summary_holds_final_metrics_and_what_they_cost(tmp_path):
     assert (summary["step"], summary["pictures"], summary["finished"]) == (4, 16, True)
     assert summary["parameters"] == 192 * 8 + 8
     assert summary["seconds"] > 0
+
+
+def test_a_training_whose_last_checkpoint_finds_no_room_is_not_finished(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", full)
+    with pytest.raises(OSError, match="full"):
+        fit(tmp_path, 4)
+    assert (Run(tmp_path).summary["step"], Run(tmp_path).summary["finished"]) == (4, False)
+
+
+def test_a_training_is_finished_once_its_artifact_may_be_there(tmp_path):
+    class Last(Callback):
+        def on_fit_end(self, trainer, module):  # noqa: ARG002
+            seen.append((step_of(Run(tmp_path).latest()), Run(tmp_path).summary["finished"]))
+
+    seen = []
+    assert fit(tmp_path, 4, more=[Last()])["finished"] is True
+    assert seen == [(4, False)]
+
+
+def test_a_run_that_was_killed_after_its_last_checkpoint_is_finished_without_a_step(tmp_path):
+    before = fit(tmp_path, 4)
+    update_summary(Run(tmp_path), {"finished": False})
+    assert fit(tmp_path, 4, resume=Run(tmp_path).latest()) == before
 
 
 def test_a_resumed_run_adds_up_its_time_and_pictures(tmp_path):

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import torch
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from trained import CONF, asked, autoencoder_run, diffusion_run
@@ -17,6 +18,9 @@ from darkroom.commands.load import load_source
 from darkroom.commands.probe_training import recipe, token_side
 from darkroom.metrics.latent_features import LatentFeatures
 from darkroom.metrics.protocol import differences
+from darkroom.runs.checkpoint import checkpoint_path
+from darkroom.runs.folder import Run
+from darkroom.runs.summary import update_summary
 
 TINY = [
     *("network.width=32", "network.depth=1", "network.heads=2"),
@@ -99,6 +103,22 @@ def test_a_network_ranks_by_its_distance_and_nothing_is_trained_twice(autoencode
     assert {"fd_pixels", "rfd_pixels"} <= found["runs"][0]["metrics"].keys()
     protocols = [each["metrics"]["fd_pixels"]["protocol_id"] for each in found["runs"]]
     assert protocols[0] == protocols[1]
+
+
+@pytest.mark.parametrize(("step", "trainings"), [(2, 1), (3, 0)])
+def test_only_a_checkpoint_of_the_last_step_is_a_training_that_is_done(
+    autoencoders, tmp_path, monkeypatch, step, trainings
+):
+    run, calls = autoencoders[0], []
+    config = command([run], tmp_path)
+    training = recipe(run, load_source(run.config), config, 1)
+    denoiser = Run(tmp_path / f"{run.id}-{probe_training._digest(run, training)}")
+    denoiser.checkpoints.mkdir(parents=True)
+    torch.save({}, checkpoint_path(denoiser.checkpoints, step))
+    update_summary(denoiser, {"finished": True})
+    monkeypatch.setattr(probe_training, "run_python", calls.append)
+    assert probe_training.trained(run, training, config).path == denoiser.path
+    assert len(calls) == trainings
 
 
 def test_another_budget_or_seed_is_another_training_and_another_place_is_not(autoencoders, here, tmp_path):

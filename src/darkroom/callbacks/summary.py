@@ -16,6 +16,7 @@ from darkroom.runs.trainer import run_of
 class Summary(Callback):
     """Writes the last value of every metric, ``seconds`` over all parts of a resumed run, and where the run came from.
 
+    ``finished`` is true once all is there that the training leaves, its last checkpoint and an autoencoder's artifact.
     What a kill undid counts neither in ``seconds`` nor in ``pictures``.
     ``pictures_per_second`` is that of the whole training, first step and validations included: what a user waited.
     """
@@ -43,7 +44,15 @@ class Summary(Callback):
             self._write(trainer, pl_module, {})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._write(trainer, pl_module, {"finished": True})
+        self._write(trainer, pl_module, {})
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Lightning has the last checkpoint saved after every ``on_train_end``, and an artifact follows it.
+
+        A run that was killed in between comes here too when it is resumed, without a step left to train.
+        """
+        if trainer.is_global_zero:
+            update_summary(run_of(trainer), {"finished": True})
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         if self._since is not None:

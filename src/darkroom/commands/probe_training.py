@@ -19,6 +19,7 @@ from darkroom.commands.child import run_python
 from darkroom.commands.console import console
 from darkroom.conditioning.auto import resolve
 from darkroom.contracts import PictureSource
+from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import Run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,7 +65,8 @@ def recipe(run: Run, source: PictureSource, config: DictConfig, patch: int) -> D
 def trained(run: Run, training: DictConfig, config: DictConfig) -> Run:
     """The denoiser that ``training`` describes, by a process of its own unless it is there already."""
     denoiser = Run(Path(config.probing.folder) / f"{run.id}-{_digest(run, training)}")
-    if denoiser.summary.get("finished"):
+    newest = denoiser.loadable()
+    if newest is not None and step_of(newest) == training.trainer.max_steps:
         console.print(f"{denoiser.path} is trained already", soft_wrap=True)
         return denoiser
     if not (denoiser.path / "config.yaml").exists():
