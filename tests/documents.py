@@ -45,24 +45,28 @@ def python_commands(page: Path) -> list[tuple[str, list[str]]]:
 
 
 def furnish(folder: Path) -> None:
-    """Runs ``logs/<stage>/RUN`` that the check of a command line takes for real ones, and folders of pictures."""
-    (folder / "squeezenet1_1.safetensors").touch()
+    """Runs ``AUTOENCODER`` and ``RUN`` that the check of a command line takes for real ones, and folders of pictures.
+
+    And weights, where ``TORCH_HOME=folder`` has them.
+    """
+    (folder / "hub/checkpoints").mkdir(parents=True)
+    (folder / "hub/checkpoints/squeezenet1_1-b8a52dc0.pth").touch()
     for name in ("my_pictures", "drawn", "others", "data"):
         (folder / name).mkdir()
         for picture in ("1.png", "2.png"):  # the check opens none
             (folder / name / picture).touch()
-    artifact = folder / "logs/autoencoder/RUN/first_stage"
+    artifact = folder / "AUTOENCODER/first_stage"
     artifact.mkdir(parents=True)
     for name in FILES:
         (artifact / name).write_text('{"factor": 8}')
     (artifact / "HASH").write_text(hash_of(artifact))
-    for stage in ("autoencoder", "latent_diffusion"):
+    for stage, name in {"autoencoder": "AUTOENCODER", "latent_diffusion": "RUN"}.items():
         overrides = [f"experiment=shapes_{stage}", "run_id=RUN"]
         if stage == "latent_diffusion":
             overrides += [f"first_stage.path={artifact}", "conditioner=text", "conditioner.vocabulary=[320]"]
             overrides += ["conditioner.context_length=20"]
         config = composed(Space(CONF, "train"), overrides).config
-        run = folder / "logs" / stage / "RUN"
+        run = folder / name
         (run / "checkpoints").mkdir(parents=True)
         (run / "checkpoints" / "step-00000001.ckpt").touch()
         (run / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))

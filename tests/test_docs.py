@@ -85,6 +85,7 @@ def test_the_example_is_written_as_the_house_is(copy):
 def test_every_command_of_a_page_passes_the_check(page, tmp_path, monkeypatch):
     furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("darkroom.commands.checking.devices.gpus", lambda: 8)  # a page may speak to those who have them
     for name, argv in python_commands(page):
         assert not argv or check(name, argv, CONF) == [], argv

@@ -29,6 +29,7 @@ def furnished(tmp_path_factory):
 @pytest.mark.parametrize(("name", "argv"), [pytest.param(*each, id=shlex.join(each[1])[:60]) for each in COMMANDS])
 def test_a_command_of_the_readme_passes_the_check(name, argv, furnished, monkeypatch):
     monkeypatch.chdir(furnished)
+    monkeypatch.setenv("TORCH_HOME", str(furnished))
     monkeypatch.setattr("darkroom.commands.checking.devices.gpus", lambda: 8)  # a page may speak to those who have them
     assert not argv or check(name, argv, CONF) == []
 
