@@ -1,15 +1,22 @@
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import pytest
 from omegaconf import OmegaConf
 
 from darkroom.commands import tracking
+from darkroom.runs.checkpoint import checkpoint_path
 from darkroom.runs.folder import Run
 
 
 @pytest.mark.parametrize(
     ("step", "may", "words"),
-    [(5, True, None), (3, True, "the training is at step 3 of 5"), (5, False, "wandb cannot be written to")],
+    [
+        (5, True, None),
+        (3, True, "the training is at step 3 of 5"),
+        (None, True, "no checkpoint in "),  # of an autoencoder whose artifact is enough to evaluate it
+        (5, False, "wandb cannot be written to"),
+    ],
 )
 def test_a_training_that_is_not_at_its_end_or_takes_no_files_is_not_disturbed_and_a_line_says_so(
     tmp_path, monkeypatch, capsys, step, may, words
@@ -17,10 +24,11 @@ def test_a_training_that_is_not_at_its_end_or_takes_no_files_is_not_disturbed_an
     told = []
     logger = SimpleNamespace(log_evaluation=told.append, close=lambda: None)
     monkeypatch.setattr(tracking, "build", lambda _: lambda _: logger)
-    monkeypatch.setattr(Run, "trained", lambda _: tmp_path / f"step-{step}.ckpt")
-    monkeypatch.setattr(tracking, "step_of", lambda path: int(path.stem.removeprefix("step-")))
     monkeypatch.setattr(tracking.os, "access", lambda *_: may)
-    (tmp_path / "wandb").mkdir()
+    for name in ("wandb", "checkpoints"):
+        (tmp_path / name).mkdir()
+    if step is not None:
+        ZipFile(checkpoint_path(Run(tmp_path).checkpoints, step), "w").close()  # whole, as far as that is looked at
     config = {"logger": {"wandb": {"_target_": "a.WandbRun"}}, "max_steps": 100, "trainer": {"max_steps": 5}}
     OmegaConf.save(config, tmp_path / "config.yaml")
     tracking.track(Run(tmp_path), {"val_psnr": 30.0})

@@ -22,7 +22,10 @@ def track(run: Run, values: Mapping[str, float | str]) -> None:
     if not (os.access(run.path, os.W_OK) and os.access(pieces, os.W_OK)):
         console.print(f"not told to W&B: {pieces} cannot be written to", soft_wrap=True)
         return
-    if (step := step_of(run.trained())) < (steps := run.config.trainer.max_steps):
+    if (newest := run.latest()) is None:
+        console.print(f"not told to W&B: no checkpoint in {run.path} tells that the training has ended", soft_wrap=True)
+        return
+    if (step := step_of(newest)) < (steps := run.config.trainer.max_steps):
         console.print(f"not told to W&B: the training is at step {step} of {steps}, and may be tracked still")
         return
     for logger in (build(node)(run.path) for node in nodes if node["_target_"].endswith(".WandbRun")):
