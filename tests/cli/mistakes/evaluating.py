@@ -2,6 +2,8 @@
 
 from cli.mistakes.beginnings import C, G, Row
 
+P = ["perceptual=lpips_squeeze", "perceptual.weights=file", "perceptual.linear=file"]
+
 ROWS: list[Row] = [
     # runs
     ("evaluate", ["run=nowhere"], ["run=nowhere", "no such folder"]),
@@ -13,11 +15,22 @@ ROWS: list[Row] = [
     ("evaluate", ["run=runs/label", "metrics=[fid]"], ["metrics: there is no fid", "precision_recall"]),
     ("evaluate", ["run=runs/label", "n=3", "metrics=[precision_recall]"], ["n=3", "precision_recall; give at least 4"]),
     ("evaluate", ["run=runs/label", "n_reference=50", "kid_size=60"], ["n_reference=50", "for kid_size=60"]),
+    ("evaluate", ["run=runs/first", "metrics=[kid]"], ["metrics: run=runs/first", "autoencoder", "leave it out"]),
+    ("evaluate", ["run=runs/first", "kid_size=9"], ["kid_size: run=runs/first", "no samples"]),
+    ("evaluate", ["run=runs/first", "n_reference=9"], ["n_reference: run=runs/first", "no samples"]),
+    ("evaluate", ["run=runs/first", "sampler=heun"], ["sampler: run=runs/first", "no samples"]),
+    ("evaluate", ["run=runs/first", "steps=9"], ["steps: run=runs/first", "no samples"]),
+    ("evaluate", ["run=runs/first", "guidance=cfg"], ["guidance: run=runs/first", "no samples"]),
+    ("evaluate", ["run=runs/first", "guidance_scale=2"], ["guidance_scale: run=runs/first", "no samples"]),
+    ("evaluate", ["run=runs/label", "statistics_out=s.npz"], ["statistics_out=s.npz", "reference=DIR"]),
+    # two things at once
+    ("evaluate", [*G, "run=runs/label"], ["run, generated, reference: do not go together", "probe=[A,B]"]),
+    ("evaluate", [*C, "reference=flat"], ["generated, reference, training, held_out: do not go together"]),
+    ("evaluate", ["run=runs/label", "compare=[file,file]"], ["run, compare: do not go together"]),
     # folders of pictures
     ("evaluate", [G[0], *G[2:]], ["reference is not set", "reference=DIR"]),
     ("evaluate", [*G, "generated=nowhere"], ["generated=nowhere", "no such folder"]),
     ("evaluate", [*G, "reference=file"], ["reference=file", "is a file"]),
-    ("evaluate", [*G, "run=runs/label"], ["generated=flat", "by itself"]),
     ("evaluate", [*G, "metrics=[fd,kidd]"], ["kidd", "kid?", "precision_recall"]),
     ("evaluate", [*G, "extractor.weights=nowhere"], ["extractor.weights=nowhere", "no such file", "squeezenet1_1"]),
     ("evaluate", G[:2], ["extractor: none is chosen"]),
@@ -26,6 +39,7 @@ ROWS: list[Row] = [
     ("evaluate", [*G, "kid_size=1"], ["kid_size=1", "at least 2"]),
     ("evaluate", [*G, "metrics=fd"], ["metrics='fd'", "Sequence[str]"]),
     ("evaluate", [*G, "memorisation=true"], ["memorisation=true", "training=DIR"]),
+    ("evaluate", [*G, *P], ["perceptual: ", "reconstructions"]),
     ("evaluate", [*G, "ema=wide"], ["ema='wide'", "float"]),
     # what is compared
     ("evaluate", ["compare=[file]"], ["compare", "two files, not 1"]),
@@ -36,7 +50,7 @@ ROWS: list[Row] = [
     ("evaluate", [*C, "training=nowhere"], ["training=nowhere", "no such folder"]),
     ("evaluate", [*C, "generated=file"], ["generated=file", "is a file"]),
     ("evaluate", [*C, "held_out=single/../flat"], ["held_out=single/../flat", "folder of training"]),
-    ("evaluate", [*C, "reference=flat"], ["reference=flat", "leave reference, or training and held_out, out"]),
+    ("evaluate", [*C, "metrics=[fd]"], ["metrics: ", "copies"]),
     ("evaluate", [*C, "out=pairs.png"], ["out=pairs.png", ".json"]),
     # a frozen text tower of a run, where its file lies now
     ("evaluate", [*G, "conditioner.pretrained=x.pt"], ["conditioner.pretrained=x.pt", "run=RUN"]),

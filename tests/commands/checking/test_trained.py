@@ -146,6 +146,14 @@ def test_an_evaluation_says_what_it_misses(runs):
     assert check("evaluate", [f"run={runs / 'autoencoder'}"], CONF) == []
 
 
+def test_distances_want_an_extractor_of_the_command_line_or_of_the_run(runs):
+    run, node = f"run={runs / 'text'}", ["extractor=squeezenet1_1", "extractor.weights=full/file"]
+    for key, value in (("metrics", "[fd]"), ("kid_size", "9"), ("memorisation", "true")):
+        [fault] = check("evaluate", [run, f"{key}={value}"], CONF)
+        assert fault.startswith(f"{key}: {run} has no extractor") and "give extractor=NAME" in fault
+    assert check("evaluate", [run, "metrics=[fd]", *node], CONF) == []
+
+
 def test_what_an_evaluation_would_write_over_is_told_and_the_runs_own_file_alone_is_renewed(runs, tmp_path):
     run = f"run={runs / 'text'}"
     (tmp_path / "old.png").touch()

@@ -1,6 +1,7 @@
 """Faults of ``evaluate.py`` where it is given folders or files in place of a run. Standard library."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -14,34 +15,47 @@ from darkroom.commands.checking.swept import swept
 # the pictures that each wants of both sets, as darkroom.metrics.distances has them
 LEAST = {"fd": 2, "kid": 2, "precision_recall": 4, "density_coverage": 6, "inception_score": 10, "cmmd": 2}
 FAMILIES = tuple(LEAST)
+_MODES = {  # what evaluate.py is asked for, and the keys of each, of which no other goes with them
+    "run=logs/STAGE/RUN": ("run",),
+    "generated=DIR reference=DIR": ("generated", "reference"),
+    "generated=DIR training=DIR held_out=DIR": ("generated", "training", "held_out"),
+    "compare=[A,B]": ("compare",),
+    "probe=[A,B]": ("probe",),
+}
+_ANY = f"{', '.join(list(_MODES)[:-1])} or {list(_MODES)[-1]}"
 _TOWER = "darkroom.conditioning.pretrained_text.PretrainedText"
 
 
 def distance_faults(composition: Composition) -> Iterator[str]:
-    """A line each; nothing where a run is evaluated."""
+    """A line each: of things that do not go together, of folders and files, and of the sizes of a run's sets."""
     config = composition.config
-    if OmegaConf.is_list(config.get("compare")) and config.compare:
+    given = [key for key in dict.fromkeys(chain(*_MODES.values())) if config.get(key) not in (None, [])]
+    if not any(set(given) <= set(keys) for keys in _MODES.values()):
+        yield f"{', '.join(given)}: do not go together; give {_ANY}"
+        return
+    if set(given) - {"generated"} and config.get("reference") is None and config.get("statistics_out") is not None:
+        yield f"statistics_out={config.statistics_out}: is of the pictures of reference=DIR; leave it out"
+    if "compare" in given:
         yield from _compared(config)
-        return
-    if config.get("probe"):  # darkroom.commands.checking.probe
-        return
-    if config.get("training") is not None or config.get("held_out") is not None:
+    elif "training" in given or "held_out" in given:
         yield from _copied(composition)
-        return
-    yield from _families(config)
-    if config.get("generated") is None and config.get("reference") is None:
-        if config.get("run") is None:
-            ways = "generated=DIR reference=DIR, generated=DIR training=DIR held_out=DIR, compare=[A,B] or probe=[A,B]"
-            yield f"run is not set; give run=logs/STAGE/RUN, {ways}"
-        else:
+    elif "probe" not in given:  # darkroom.commands.checking.probe
+        yield from _families(config)
+        if not given:
+            yield f"run is not set; give {_ANY}"
+        elif "run" in given:
             yield from _few(config)
-        return
-    if config.get("run") is not None:
-        yield f"generated={config.generated}: a run is evaluated by itself; leave run or generated and reference out"
+        else:
+            yield from _of_folders(composition)
+
+
+def _of_folders(composition: Composition) -> Iterator[str]:
+    config = composition.config
     if config.get("memorisation"):
         yield "memorisation=true: is of a run's samples; of folders give generated=DIR training=DIR held_out=DIR"
-    if config.get("clip_score") is not None:
-        yield "clip_score: is of a run's samples and their captions; leave it out"
+    for key, whose in (("clip_score", "samples and their captions"), ("perceptual", "reconstructions")):
+        if config.get(key) is not None:
+            yield f"{key}: is of a run's {whose}; leave it out"
     if not (config.get("generated") is None and config.get("statistics_out") is not None):  # which measures nothing
         yield from _folder("generated", config.get("generated"))
     reference = config.get("reference")
@@ -73,6 +87,8 @@ def _few(config: DictConfig) -> Iterator[str]:
 
 
 def _compared(config: DictConfig) -> Iterator[str]:
+    if not OmegaConf.is_list(config.compare):  # told of by its type
+        return
     if len(config.compare) != 2:
         yield f"compare: takes two files, not {len(config.compare)}; give compare=[a.json,b.json]"
     for path in config.compare:
@@ -82,9 +98,9 @@ def _compared(config: DictConfig) -> Iterator[str]:
 
 def _copied(composition: Composition) -> Iterator[str]:
     config = composition.config
-    for key in ("run", "reference"):
-        if config.get(key) is not None:
-            yield f"{key}={config[key]}: copies are looked for without; leave {key}, or training and held_out, out"
+    for key in ("metrics", "kid_size", "memorisation", "clip_score", "perceptual"):
+        if config.get(key) not in (None, False):
+            yield f"{key}: has no part in how copies are looked for in folders; leave it out"
     for key in ("generated", "training", "held_out"):
         yield from _folder(key, config.get(key))
     training, held_out = config.get("training"), config.get("held_out")

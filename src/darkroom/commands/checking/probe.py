@@ -15,10 +15,7 @@ from darkroom.commands.checking.nodes import node_faults
 from darkroom.commands.checking.paths import is_folder
 from darkroom.commands.checking.trained import stage_of
 
-_OTHERS = (
-    *("run", "generated", "reference", "training", "held_out", "compare", "metrics", "guidance", "guidance_scale"),
-    *("ema", "clip_score", "memorisation"),
-)
+_OTHERS = ("metrics", "kid_size", "guidance", "guidance_scale", "ema", "clip_score", "memorisation")
 _NAMES = {"resolution": "pictures of {} and {} pixels", "data_fingerprint": "different pictures ({} and {})"}
 
 

@@ -7,15 +7,21 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from darkroom.build import escaped
+from darkroom.commands.checking.argv import name
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.folders import names_file, tower_faults, tower_keys
 from darkroom.commands.checking.limits import run_fault, unwritable
 from darkroom.commands.checking.modules import NotThere, locate
 from darkroom.commands.checking.spelling import nearest
+from darkroom.commands.checking.swept import swept
 from darkroom.diffusion.pairs import pair_faults
 from darkroom.runs.widths import NARROWEST, WIDEST
 
 LISTED = 100  # so many class names a message shows
+_OF_SAMPLES = (  # keys of evaluate.py that are null or false where nothing is given
+    *("ema", "clip_score", "memorisation", "metrics", "kid_size"),
+    *("sampler", "steps", "guidance", "guidance_scale"),
+)
 
 
 class Reads(NamedTuple):
@@ -83,8 +89,9 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
     found = [*_of_data(command, asked, config), *_of_checkpoint(asked, Path(path), stage), *_of_tower(asked, config)]
     if stage == "latent_diffusion":
         found += [*_of_sampling(asked, config, composition), *_of_average(asked, Path(path))]
+        found += _of_distances(asked, config)
     else:
-        found += _of_drawing(asked)
+        found += _of_drawing(composition)
     if command == "sample":
         found += _of_prompts(asked, Reads.of(config.get("conditioner")))
         found += _of_out(asked)
@@ -187,11 +194,24 @@ def _of_average(asked: DictConfig, run: Path) -> Iterator[str]:
             yield f"{key}={width}: snapshots make widths from {NARROWEST} to {WIDEST}"
 
 
-def _of_drawing(asked: DictConfig) -> Iterator[str]:
-    """What is of samples alone."""
-    for key in ("ema", "clip_score", "memorisation"):
+def _of_distances(asked: DictConfig, config: DictConfig) -> Iterator[str]:
+    """What is of distances, where neither the command line nor the run says in which features."""
+    if swept(asked) or asked.get("extractor") is not None or config.get("extractor") is not None:
+        return
+    for key in ("metrics", "kid_size", "memorisation"):
         if asked.get(key) not in (None, False):
-            yield f"{key}: run={asked.run} trained an autoencoder, which draws no samples; leave it out"
+            remedy = "give extractor=NAME extractor.weights=FILE"
+            yield f"{key}: run={asked.run} has no extractor of its own to measure distances by; {remedy}"
+
+
+def _of_drawing(composition: Composition) -> Iterator[str]:
+    """What is of samples alone."""
+    asked = composition.config
+    given = [key for key in _OF_SAMPLES if asked.get(key) not in (None, False)]
+    if "n_reference" in map(name, composition.overrides):  # it is never null
+        given.append("n_reference")
+    for key in given:
+        yield f"{key}: run={asked.run} trained an autoencoder, which draws no samples; leave it out"
 
 
 def _unpaired(composition: Composition, process: Any, sampler: Any) -> Iterator[str]:
