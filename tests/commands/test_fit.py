@@ -1,12 +1,15 @@
 """What of the config Lightning is told otherwise, and what is said at the end."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from omegaconf import OmegaConf
 
 from darkroom.commands import fit, parts, train
 from darkroom.commands.console import console
-from darkroom.commands.fit import accelerator, close, overfitted, settled
+from darkroom.commands.fit import accelerator, close, know_pictures, overfitted, settled
+from darkroom.data.shapes.source import Shapes
 from darkroom.runs.folder import Run
 
 
@@ -47,12 +50,25 @@ def test_the_closing_line_names_the_folder_whatever_its_name_holds(tmp_path, cap
     assert capsys.readouterr().out == f"the run:               {run.path}\n"
 
 
+def test_of_several_processes_the_first_alone_reads_all_pictures(tmp_path):
+    source = Shapes(train_size=8, validation_size=1)
+    config, run, found = OmegaConf.create({"data_fingerprint": "abc"}), Run(tmp_path), source.fingerprint
+    know_pictures(config, run, source, first=False)
+    assert source.fingerprint == "abc"  # as the first has told it
+    know_pictures(OmegaConf.create({}), run, Shapes(train_size=8, validation_size=1), first=False)  # which has not
+    with pytest.raises(ValueError, match=r"^data_fingerprint=abc\.\.\.: the run's pictures are not what they were"):
+        know_pictures(config, run, Shapes(train_size=8, validation_size=1), first=True)
+    config.data_fingerprint = None
+    know_pictures(config, run, Shapes(train_size=8, validation_size=1), first=True)
+    assert config.data_fingerprint == found
+
+
 @pytest.mark.parametrize(("rank", "times"), [(None, 1), ("0", 1), ("1", 0)])
 def test_the_first_of_several_processes_alone_tries_the_parts(tmp_path, monkeypatch, rank, times):
     tried = []
-    monkeypatch.setattr(parts, "try_parts", tried.append)
+    monkeypatch.setattr(parts, "try_parts", lambda *given: tried.append(given))
     monkeypatch.setattr(fit, "fit", lambda *_: None)
-    monkeypatch.setattr(train, "build", lambda _: None)
+    monkeypatch.setattr(train, "build", lambda _: SimpleNamespace(resolution=8))
     monkeypatch.setattr(train, "crowding", lambda _: None)
     here = OmegaConf.create({"runtime": {"output_dir": str(tmp_path)}})
     monkeypatch.setattr(train.HydraConfig, "get", lambda: here)

@@ -70,8 +70,7 @@ def fit(config: DictConfig, source: PictureSource) -> None:
     if trainer.is_global_zero:
         sweep(run.path)
     config = completed(config, source)
-    if trainer.is_global_zero:
-        refuse_other_pictures(config, run, source)
+    know_pictures(config, run, source, first=trainer.is_global_zero)
 
     torch.manual_seed(module_seed(seed=config.seed, purpose="initial weights"))
     stage: Stage = build(config.stage)
@@ -152,12 +151,17 @@ def completed(config: DictConfig, source: PictureSource) -> DictConfig:
     return config
 
 
-def refuse_other_pictures(config: DictConfig, run: Run, source: PictureSource) -> None:
+def know_pictures(config: DictConfig, run: Run, source: PictureSource, *, first: bool) -> None:
     """Fills in ``data_fingerprint``; raises ValueError where a run that goes on had another.
 
-    One picture more or less, and all come in another order. Of a folder every byte is read, by one process.
+    One picture more or less, and all come in another order. Of a folder every byte is read, by the ``first`` process
+    alone: those that it starts have its answer in their config.
     """
-    held, found = config.get("data_fingerprint"), source.fingerprint
+    held = config.get("data_fingerprint")
+    if held is not None and not first:
+        source.fingerprint = held
+        return
+    found = source.fingerprint
     if held not in (None, found):
         raise ValueError(
             f"data_fingerprint={held[:12]}...: the run's pictures are not what they were, they have {found[:12]}... "
