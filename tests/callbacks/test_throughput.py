@@ -1,17 +1,23 @@
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch import Callback
+from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from trainers import Pictures, Tiny, loader, trainer
 
+from darkroom.build import build
 from darkroom.callbacks import throughput
 from darkroom.callbacks.checkpoints import Checkpoints
+from darkroom.callbacks.first_batch import FirstBatch
 from darkroom.callbacks.throughput import Throughput
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import MetricsFile, read_metrics
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +71,25 @@ def test_flops_are_those_of_the_products_forward_and_backward(tmp_path):
     flops = 2 * (2 * 4 * 192 * 8)  # x W, and its gradient for W: the picture needs none
     assert callback.state_dict() == {"flops_per_picture": flops / 4}
     assert last["speed/mfu"] == pytest.approx(flops / last["speed/step_seconds"] / 1e9, rel=1e-4)
+
+
+class Shown(Tiny):
+    """What it shows of a batch goes through a matrix first."""
+
+    def pictures(self, batch, n):
+        return (batch.picture[:n].flatten(1) @ torch.zeros(192, 192)).unflatten(1, (3, 8, 8)).to(torch.uint8)
+
+
+def test_what_the_first_batch_shows_is_no_part_of_a_step(tmp_path):
+    built = [build(node) for node in OmegaConf.load(CONF / "callback" / "default.yaml").values() if _of_step(node)]
+    assert [type(each) for each in built] == [FirstBatch, Throughput]
+    rows(tmp_path, 4, Shown(), loader(), *built)
+    assert built[1].state_dict() == {"flops_per_picture": 2 * (2 * 192 * 8)}
+    assert (tmp_path / "samples" / "first_batch-00000000.png").is_file()
+
+
+def _of_step(node):
+    return node["_target_"].endswith((".FirstBatch", ".Throughput"))
 
 
 def test_it_says_all_that_it_logs(tmp_path):
