@@ -113,6 +113,11 @@ def test_data_without_conditions_is_drawn_all_the_same(tmp_path):
     assert sheet.tobytes() == expected(4, None).tobytes()
 
 
+def test_no_picture_stands_over_words_that_its_model_did_not_read(tmp_path):
+    sheet = drawn(Stage(NoCondition()), At(tmp_path), n=3)
+    assert sheet.tobytes() == expected(3, None).tobytes()
+
+
 @pytest.mark.parametrize("where", [{"sanity_checking": True}, {"is_global_zero": False}], ids=str)
 def test_nothing_is_drawn_before_training_or_on_another_process(tmp_path, where):
     assert drawn(Stage(ClassLabel(5, 4)), At(tmp_path, **where)) is None

@@ -14,7 +14,7 @@ from darkroom.callbacks.cost import Cost
 from darkroom.callbacks.gathering import gathered
 from darkroom.callbacks.interval import is_due
 from darkroom.callbacks.samples import Generates
-from darkroom.conditioning.words import heard
+from darkroom.conditioning.words import heard, text_readers
 from darkroom.contracts import FirstStage, Judged, PictureSource, Prompts, Verdicts
 from darkroom.generation.generator import NotFinite, select
 from darkroom.generation.reconstruct import reconstruct
@@ -39,10 +39,10 @@ _TITLED = {"kid": ["kid", "kid_full"]}  # and those of several numbers that are
 class Distribution(Callback):
     """Draws ``n`` pictures at validations, on all processes, and logs what they are worth: ``val/fd_<extractor>``.
 
-    They are drawn under conditions of the training, as often as these occur there. Whether they show them is
-    ``val/prompt_accuracy`` where the data brings a judge, and else ``val/agreement_<extractor>``, the share whose
-    nearest training picture shows it. Validation runs on the averaged weights, and so do these samples, whose keys are
-    always the same.
+    They are drawn under conditions of the training, as often as these occur there. Whether they show those that the
+    denoiser reads is ``val/prompt_accuracy`` where the data brings a judge, and else ``val/agreement_<extractor>``, the
+    share whose nearest training picture shows it. Validation runs on the averaged weights, and so do these samples,
+    whose keys are always the same.
     ``speed/distribution_share`` is the share of the training's time that it took.
 
     Args:
@@ -127,7 +127,7 @@ class Distribution(Callback):
             return
         source: PictureSource = trainer.datamodule.source  # type: ignore[attr-defined]
         due = is_due(trainer, self._every)
-        measured = self._extractor or self._clip_score or isinstance(source, Judged)
+        measured = self._extractor or self._clip_score or _may_be_judged(pl_module, source)
         if not due or not measured or not self._cost.allows(trainer):
             return
         with self._cost.counted():
@@ -156,7 +156,7 @@ class Distribution(Callback):
             values[self._clip_score.name] = (
                 told(gathered(trainer, index, scores[:, None], self._set.n).flatten()).mean().item()
             )
-        if isinstance(source, Judged):
+        if isinstance(source, Judged) and _may_be_judged(pl_module, source):
             rows = gathered(trainer, index, _verdicts(source, pictures, asked), self._set.n)
             verdicts = Verdicts(right=rows[:, :-1], valid=rows[:, -1])
             values["prompt_accuracy"] = agreement(verdicts, source.attributes)["agreement"].value
@@ -260,6 +260,11 @@ def _refuse_few(families: Sequence[str], size: int, words: str) -> None:
                 f"{words}: too few for {family}, which wants {LEAST[family]}; give more, or other "
                 "callback.distribution.metrics"
             )
+
+
+def _may_be_judged(stage: Generates, source: PictureSource) -> bool:
+    """Whether there is a judge, of captions that the denoiser reads."""
+    return isinstance(source, Judged) and bool(text_readers(stage.generator().model.conditioner))
 
 
 def _verdicts(source: Judged, pictures: UInt8[Tensor, "k 3 H W"], captions: Sequence[str]) -> Bool[Tensor, "k a"]:

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from darkroom.conditioning.words import class_names, in_words
+from darkroom.conditioning.words import heard
 from darkroom.contracts import Prompts
 from darkroom.generation.generator import Generator, NotFinite
 from darkroom.keys import keys
@@ -23,9 +23,9 @@ class Generates(Protocol):
 
 
 class Samples(Callback):
-    """Logs ``n`` samples under the conditions of the first validation pictures, at every validation.
+    """Logs ``n`` samples under the conditions of the first validation pictures, as far as the model reads them.
 
-    Validation runs on the averaged weights, and so do these.
+    At every validation, which runs on the averaged weights; so do these.
     """
 
     def __init__(self, n: int = 16, seed: int = 0) -> None:
@@ -38,9 +38,10 @@ class Samples(Callback):
         places = range(min(self._n, len(validation)))  # not the prompts' length: data without conditions has none
         prompts: Prompts = validation.prompts[places].to(pl_module.device)
         start = keys(seed=self._seed, purpose="sample", places=places)
+        generator = pl_module.generator()
         try:
-            pictures = torch.cat(list(pl_module.generator()(prompts, start, batch_size=self._n)))
+            pictures = torch.cat(list(generator(prompts, start, batch_size=self._n)))
         except NotFinite as error:
             _log.warning("step %d: there are no samples, %s", trainer.global_step, error)
             return
-        log_pictures(trainer, "samples", pictures, in_words(prompts, class_names(pl_module)), trainer.global_step)
+        log_pictures(trainer, "samples", pictures, heard(generator.model.conditioner, prompts), trainer.global_step)
