@@ -12,10 +12,10 @@ from darkroom.stages.optimisation import refuse_faulty
 _LATER = {"first_stage", "conditioner"}  # these read files, and a conditioner is chosen by the data
 
 
-def try_parts(config: DictConfig) -> None:
-    """Raises ValueError with one line where a part is refused, or makes no latents of the resolution."""
+def try_parts(config: DictConfig, resolution: int) -> None:
+    """Raises ValueError with one line where a part is refused, or makes no latents of pictures of ``resolution``."""
     named = {name: node for name, node in config.stage.items() if OmegaConf.is_dict(node) and name not in _LATER}
     parts = {name: build(node) for name, node in named.items()}
     refuse_faulty(parts["optimizer"])
     if isinstance(model := parts.get("model"), Autoencoder):
-        model.latent_spec().shape(config.resolution)
+        model.latent_spec().shape(resolution)

@@ -12,6 +12,7 @@ from darkroom.commands.checking.devices import crowding
 from darkroom.commands.console import console
 from darkroom.commands.faults import answered, without_trace
 from darkroom.commands.front import enter
+from darkroom.runs.lock import alone
 
 
 def main(argv: Sequence[str], conf: Path) -> int:
@@ -21,7 +22,9 @@ def main(argv: Sequence[str], conf: Path) -> int:
 
 def run(config: DictConfig) -> None:
     """One job: what Hydra calls, once or for each job of a sweep."""
-    with without_trace(Path(HydraConfig.get().runtime.output_dir)), answered():
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    # the lock comes first: what a refused process took back would be another's, which trains
+    with answered(), alone(folder), without_trace(folder), answered():
         add_packages(config.get("packages") or ())
         console.quiet = os.environ.get("LOCAL_RANK", "0") != "0"
         if "LOCAL_RANK" not in os.environ and (warning := crowding(config)):  # a process of many repeats it not
@@ -30,7 +33,7 @@ def run(config: DictConfig) -> None:
         if not console.quiet:  # the first of several processes tells of mistakes for all
             from darkroom.commands.parts import try_parts
 
-            try_parts(config)
+            try_parts(config, source.resolution)
         from darkroom.commands.fit import fit
 
         if config.get("experiment") is None:  # a resumed run's config.yaml has it

@@ -84,7 +84,12 @@ class LatentDiffusionStage(Stage):
         return first_stage.to(self.device) if isinstance(first_stage, nn.Module) else first_stage
 
     def datamodule(self, source: PictureSource, *, batch_size: int, num_workers: int) -> LatentDataModule:
-        """Latents of ``source``, from the cache."""
+        """Latents of ``source``, from the cache. Raises ValueError where its pictures are not of ``resolution``."""
+        if source.resolution != self.resolution:
+            raise ValueError(
+                f"data.resolution={source.resolution}: the stage draws pictures of resolution={self.resolution}; "
+                "give one resolution=N alone"
+            )
         (first_stage,) = self._first_stage
         return LatentDataModule(
             first_stage, source, self.latents, batch_size=batch_size, seed=self.seed, num_workers=num_workers

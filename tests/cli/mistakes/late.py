@@ -5,6 +5,8 @@ from cli.mistakes.beginnings import FILES_ONLY, SMALL, TINY, A, D, G, Row
 ROWS: list[Row] = [
     ("train", [*SMALL, "trainer.strategy=dpp"], ["strategy='dpp'", "ddp"]),
     ("train", [*SMALL, "resolution=60"], ["resolution=60", "factor 8"]),
+    ("train", [*SMALL, "data.resolution=60"], ["resolution=60", "factor 8"]),
+    ("train", [*D, *TINY, "conditioner=text", "data.resolution=32"], ["data.resolution=32", "resolution=64"]),
     ("train", [*SMALL, "optimizer.lr=-1"], ["optimizer", "learning rate: -1"]),
     ("train", [*SMALL, "optimizer.betas=[0.9]"], ["optimizer", "settings"]),
     ("train", [*SMALL, "data.max_shapes=7"], ["data.max_shapes=7", "1..3"]),
