@@ -16,6 +16,7 @@ def try_parts(config: DictConfig, resolution: int) -> None:
     """Raises ValueError with one line where a part is refused, or makes no latents of pictures of ``resolution``."""
     named = {name: node for name, node in config.stage.items() if OmegaConf.is_dict(node) and name not in _LATER}
     parts = {name: build(node) for name, node in named.items()}
-    refuse_faulty(parts["optimizer"])
+    if "optimizer" in parts:  # a stage of the user's own may have several
+        refuse_faulty(parts["optimizer"])
     if isinstance(model := parts.get("model"), Autoencoder):
         model.latent_spec().shape(resolution)
