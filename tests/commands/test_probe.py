@@ -9,6 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from trained import CONF, asked, autoencoder_run, diffusion_run
 
+from darkroom.autoencoding.artifact import find_artifact, read_hash
 from darkroom.autoencoding.first_stage import Identity
 from darkroom.commands import probe as module
 from darkroom.commands import probe_training, train
@@ -17,6 +18,7 @@ from darkroom.commands.checking.compose import Space, composed, opened
 from darkroom.commands.load import load_source
 from darkroom.commands.probe_training import recipe, token_side
 from darkroom.metrics.latent_features import LatentFeatures
+from darkroom.metrics.latent_space import Collapsed
 from darkroom.metrics.protocol import differences
 from darkroom.runs.checkpoint import checkpoint_path
 from darkroom.runs.folder import Run
@@ -103,6 +105,27 @@ def test_a_network_ranks_by_its_distance_and_nothing_is_trained_twice(autoencode
     assert {"fd_pixels", "rfd_pixels"} <= found["runs"][0]["metrics"].keys()
     protocols = [each["metrics"]["fd_pixels"]["protocol_id"] for each in found["runs"]]
     assert protocols[0] == protocols[1]
+
+
+@pytest.mark.usefixtures("probed")
+def test_one_that_cannot_be_measured_ends_not_the_ranking_of_others(autoencoders, here, tmp_path, monkeypatch, capsys):
+    collapsed, latent_space = {autoencoders[1].path}, module.latent_space
+
+    def looked_at(first_stage, *given):
+        if first_stage.spec.hash in {read_hash(find_artifact(path)) for path in collapsed}:
+            raise Collapsed("the latents do not vary")
+        return latent_space(first_stage, *given)
+
+    monkeypatch.setattr(module, "latent_space", looked_at)
+    config = command(autoencoders, here[0], f"out={tmp_path / 'one.json'}")
+    found = module.probe(config)
+    assert [each["run"] for each in found["runs"]] == [str(autoencoders[0].path)]
+    [lost] = found["unranked"]
+    assert (lost["run"], lost["error"]) == (str(autoencoders[1].path), "the latents do not vary")
+    assert f"warning: {autoencoders[1].id} is not ranked" in capsys.readouterr().out
+    collapsed.add(autoencoders[0].path)
+    with pytest.raises(ValueError, match=r"^probe: none of the runs can be ranked: the latents do not vary"):
+        module.probe(config)
 
 
 @pytest.mark.parametrize(("step", "trainings"), [(2, 1), (3, 0)])

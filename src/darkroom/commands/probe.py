@@ -28,9 +28,9 @@ from darkroom.commands.probe_training import recipe, token_side, trained
 from darkroom.commands.reconstructions import of_reconstructions
 from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource, to_float
 from darkroom.files import write_json
-from darkroom.generation.generator import Generator
+from darkroom.generation.generator import Generator, NotFinite
 from darkroom.metrics.extractor import FeatureExtractor
-from darkroom.metrics.latent_space import LatentDiagnostics, LatentSpace
+from darkroom.metrics.latent_space import Collapsed, LatentDiagnostics, LatentSpace
 from darkroom.metrics.titles import title
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.summary import provenance
@@ -74,6 +74,8 @@ class Judge(NamedTuple):
 def probe(config: DictConfig) -> dict[str, Any]:
     """Writes ``probe.json`` into ``probing.folder``, or ``out``; answers what the file holds, the best run first.
 
+    One whose latents are all alike, or whose denoiser's samples run away, is not ranked, and said to be not.
+
     Raises ValueError with one line where nothing can rank the runs, SystemExit where a training fails.
     """
     runs = [find_run(path) for path in config.probe]
@@ -86,14 +88,19 @@ def probe(config: DictConfig) -> dict[str, Any]:
     side = token_side(source.resolution, [each.spec.factor for each in first_stages], config.probing.tokens)
     pairs = list(zip(runs, first_stages, strict=True))
     denoisers = [trained(run, recipe(run, source, config, side // each.spec.factor), config) for run, each in pairs]
+    found, unranked = [], []
     with helping(config) as helpers:
-        found = [
-            measured(run, denoiser, first_stage, judge, config, helpers)
-            for denoiser, (run, first_stage) in zip(denoisers, pairs, strict=True)
-        ]
+        for denoiser, (run, first_stage) in zip(denoisers, pairs, strict=True):
+            try:
+                found.append(measured(run, denoiser, first_stage, judge, config, helpers))
+            except (NotFinite, Collapsed) as error:
+                console.print(f"warning: {run.id} is not ranked: {error}", style="yellow", soft_wrap=True)
+                unranked.append({"run": str(run.path), "denoiser": str(denoiser.path), "error": str(error)})
+    if not found:
+        raise ValueError(f"probe: none of the runs can be ranked: {unranked[0]['error']}")
     ranking = sorted(found, key=lambda each: each.score.value if own else -each.score.value)
     facts = made(ranking[0], side, source, config)
-    result = {"by": judge.by, "made": facts, "runs": [as_json(each) for each in ranking]}
+    result = {"by": judge.by, "made": facts, "runs": [as_json(each) for each in ranking], "unranked": unranked}
     out = Path(config.out) if config.out is not None else Path(config.probing.folder) / "probe.json"
     write_json(out, result)
     console.print(table(ranking, judge.by))
@@ -213,5 +220,5 @@ def table(ranking: Sequence[Probed], by: str) -> Table:
         columns.append({by: each.score.value} | interval | values | shape | latents)
     for name in columns[0]:
         shown.add_row(name, *(f"{column[name]:.4g}" for column in columns))
-    shown.title, shown.title_justify = f"ranked by {by}", "left"
+    shown.title, shown.title_justify = f"ranked by {by}; intervals are over other samples, not other trainings", "left"
     return shown

@@ -31,6 +31,10 @@ class LatentDiagnostics:
     high: float
 
 
+class Collapsed(ValueError):
+    """Latents that are the same for every picture."""
+
+
 class LatentSpace:
     """Sums over a stream of posteriors, in float64.
 
@@ -56,14 +60,14 @@ class LatentSpace:
         self._power += torch.fft.fft2(mean, norm="forward").abs().square().sum(dim=(0, 1))
 
     def compute(self) -> LatentDiagnostics:
-        """Raises ValueError where the latents never vary: then nothing is in them."""
+        """Raises :class:`Collapsed` where the latents never vary: then nothing is in them."""
         places = self._power.numel()
         count = max(1, self._pictures * places)
         mean, noise = self._sum / count, self._noise / count
         covariance = self._products / count - torch.outer(mean, mean) + noise.diag()
         total = float(covariance.trace())
         if not total > 1e-12 * float(1 + mean.square().sum()):  # else rounding, or NaN
-            raise ValueError(f"the latents of {self._pictures} pictures do not vary; the autoencoder has collapsed")
+            raise Collapsed(f"the latents of {self._pictures} pictures do not vary; the autoencoder has collapsed")
         power = self._power / self._pictures + noise.sum() / places  # a draw's noise is white
         power[0, 0] -= mean.square().sum()
         eigenvalues = torch.linalg.eigvalsh(covariance).flip(0).clamp(min=0)
