@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from darkroom.commands import evaluate, sample, train
 from darkroom.commands.checking.check import check
 from darkroom.commands.front import enter
+from darkroom.runs.lock import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = {"train": train.main, "sample": sample.main, "evaluate": evaluate.main}
@@ -82,6 +83,11 @@ def test_what_the_machine_cannot_do_is_one_line_too(capsys, monkeypatch, argv, w
 def test_many_trainings_in_place_of_one_are_told_to_whoever_started_them(capsys, monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "8")
     one_line(answer(capsys, "train", A), ["SLURM_STEP_NUM_TASKS=8", "srun", "-n 1"])
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(capsys):
+    with alone(Path("runs/first")):
+        one_line(answer(capsys, "train", ["resume=runs/first"]), ["runs/first: is being trained", "another process"])
 
 
 @pytest.mark.parametrize(
