@@ -112,6 +112,12 @@ def test_an_autoencoder_that_is_trained_on_leaves_the_first_artifact_alone(tmp_p
     assert read_hash(first.path / "first_stage-00000003") != before
 
 
+def test_checkpoints_may_be_left_out(tmp_path):
+    run = train(tmp_path / "run", AUTOENCODER, "callback.checkpoints=null", "max_steps=4")
+    assert run.first_stage.is_dir()
+    assert not list(run.path.rglob("*.ckpt"))
+
+
 def test_the_last_step_is_validated_wherever_it_falls(tmp_path):
     run = train(tmp_path / "run", AUTOENCODER, "max_steps=5", "trainer.val_check_interval=2")
     assert [row[0] for row in rows(run, "val/psnr")] == ["2", "4", "5"]

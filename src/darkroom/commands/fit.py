@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -54,12 +55,14 @@ def fit(config: DictConfig, source: PictureSource) -> None:
     run = Run(Path(HydraConfig.get().runtime.output_dir))
     config = settled(config)
     interruption = Interruption()
+    watching = [*callbacks(config, source), LastValidation(), Position(), interruption]
     trainer: Trainer = build(
         config.trainer,
         accelerator=accelerator(config.trainer),
         val_check_interval=validation_interval(config.trainer),
         overfit_batches=overfitted(config.trainer),
-        callbacks=[*callbacks(config, source), LastValidation(), Position(), interruption],
+        callbacks=watching,
+        enable_checkpointing=any(isinstance(each, Checkpoint) for each in watching),  # else Lightning adds its own
         logger=False,  # loggers come last: to import W&B takes longer than to find most mistakes
         plugins=[AtomicCheckpointIO()],
         default_root_dir=run.path,
