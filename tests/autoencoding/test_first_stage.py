@@ -92,6 +92,7 @@ def test_the_folder_says_how_it_was_made_and_its_hash_can_be_checked_in_a_shell(
         0
     ]
     assert (folder / "HASH").read_text().strip() == in_shell == load_artifact(folder).spec.hash
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1  # who may read one may read all
     assert [path.name for path in tmp_path.iterdir()] == ["first_stage"]  # nothing temporary is left
 
 

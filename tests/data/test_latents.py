@@ -174,7 +174,7 @@ def test_a_half_written_file_is_no_part_of_the_cache(tmp_path, monkeypatch):
 
     first_stage, pictures = Means(), Source().split("train")
     with monkeypatch.context() as broken:
-        broken.setattr(latents, "save_file", full)
+        broken.setattr(latents, "save_tensors", full)
         with pytest.raises(OSError, match="No space"):
             cache_latents(first_stage, pictures, tmp_path, device=CPU)
     cache_latents(first_stage, pictures, tmp_path, device=CPU)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from darkroom.autoencoding.artifact import FILES, find_artifact, hash_of, read_hash, read_latents
@@ -21,7 +21,7 @@ from darkroom.autoencoding.model import Autoencoder
 from darkroom.build import build
 from darkroom.contracts import LatentSpec, Posterior
 from darkroom.files import reading, replacing
-from darkroom.networks.state import differences
+from darkroom.networks.state import differences, save_tensors
 
 _VERSION = 1
 
@@ -100,7 +100,7 @@ def write_artifact(
 
     def fill(target: Path) -> None:
         (target / "config.yaml").write_text(OmegaConf.to_yaml(resolved), encoding="utf-8")
-        save_file(_to_float32(weights), target / "weights.safetensors")
+        save_tensors(_to_float32(weights), target / "weights.safetensors")
         (target / "latents.json").write_text(json.dumps(latents, indent=2) + "\n", encoding="utf-8")
         (target / "HASH").write_text(hash_of(target) + "\n", encoding="utf-8")
 

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int64, Shaped
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from darkroom.contracts import (
@@ -32,6 +31,7 @@ from darkroom.data.prompts import PromptTable
 from darkroom.data.split import columns
 from darkroom.data.transforms import mirrored
 from darkroom.files import reading, replacing, sweep
+from darkroom.networks.state import save_tensors
 
 CHUNK = 1024  # pictures a file
 _ABANDONED = 3600  # seconds: a draft that is older belongs to nobody; other runs may fill the same folder
@@ -74,7 +74,7 @@ def cache_latents(
         ]
         tensors = {name: torch.cat([part[name] for part in parts]).contiguous() for name in ("mean", "std", "shown")}
         with replacing(_file(folder, start, side)) as draft:
-            save_file(tensors, draft)
+            save_tensors(tensors, draft)
 
 
 class LatentDataset:

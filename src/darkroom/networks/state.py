@@ -1,10 +1,20 @@
-"""Whether weights that are read are those of the network that they are to be loaded into."""
+"""Tensors in files, and whether weights that are read are those of the network that they are to be loaded into."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from safetensors.torch import save_file
 from torch import Tensor
 
 _SHOWN = 4  # differences that a message names
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """A safetensors file with the rights of any other new file: safetensors 0.8 gives them to its owner alone."""
+    path.touch()
+    rights = path.stat().st_mode
+    save_file(dict(tensors), path)
+    path.chmod(rights)
 
 
 def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:

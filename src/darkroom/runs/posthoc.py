@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from darkroom.files import reading, replacing
+from darkroom.networks.state import save_tensors
 from darkroom.runs.folder import Run
 from darkroom.runs.power_average import PowerAverage, power_exponent
 from darkroom.runs.widths import NARROWEST, WIDEST, WIDTHS
@@ -61,7 +61,7 @@ def write_snapshot(run: Run, step: int, averages: Sequence[PowerAverage]) -> Non
         for name, weight in average.weights.items()
     }
     with replacing(run.snapshots / f"{step:08d}.safetensors") as draft:
-        save_file(tensors, draft)
+        save_tensors(tensors, draft)
 
 
 def snapshots(run: Run, upto: int) -> dict[int, Path]:
