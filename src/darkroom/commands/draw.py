@@ -15,13 +15,12 @@ from torch import Tensor
 
 from darkroom.commands.ask import prompts_for, say_conditions, warn_of_words
 from darkroom.commands.console import console, progress
-from darkroom.commands.load import device, load_first_stage, load_generator
+from darkroom.commands.load import load_first_stage, load_generator
 from darkroom.conditioning.words import class_names, in_words
 from darkroom.contracts import ConditionSpec
 from darkroom.files import naming, write_text
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
-from darkroom.metrics.inference import exact_float32
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.pictures import save_grid
 
@@ -46,8 +45,7 @@ def draw(config: DictConfig) -> None:
     start = keys(seed=config.seed, purpose="sample", places=range(config.n))
     batches = generator(prompts, start, batch_size=config.batch_size, negative=config.negative_prompt)
     followed = progress(batches, config.n, config.batch_size, "developing")
-    with exact_float32(device()):
-        drawn = [save(out, number * config.batch_size, batch) for number, batch in enumerate(followed)]
+    drawn = [save(out, number * config.batch_size, batch) for number, batch in enumerate(followed)]
     if words:
         write_metadata(out, words)
     sheet = torch.cat(drawn)[:SHEET]

@@ -24,6 +24,7 @@ from darkroom.data.prompts import PromptTable, names_hash
 from darkroom.files import digest, write_json
 from darkroom.generation.generator import Generator
 from darkroom.keys import keys
+from darkroom.metrics.inference import exact_float32
 from darkroom.metrics.means import mean
 from darkroom.metrics.protocol import measured
 from darkroom.runs.checkpoint import step_of
@@ -74,7 +75,8 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     if generator is None:  # the training may be further than its artifact; one of before this was kept has none
         made["step"] = read_latents(find_artifact(run.path)).get("step")
     else:
-        numbers["val_loss"] = denoising_loss(generator, source, run.config, config.batch_size)
+        with exact_float32(device()):
+            numbers["val_loss"] = denoising_loss(generator, source, run.config, config.batch_size)
         path = run.trained(config.checkpoint)
         made |= {"step": step_of(path), "checkpoint": digest(path)} | sampling_protocol(generator, config)
         if config.ema is not None:
@@ -93,13 +95,12 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     return result
 
 
-@torch.inference_mode()
 def denoising_loss(
     generator: Generator, source: PictureSource, training: DictConfig, batch_size: int
 ) -> dict[str, Any]:
     """The loss of the ``training`` over the validation pictures, on the noises of the training's own validation.
 
-    In float32, so that it may differ from the training's curve in the third digit.
+    In the precision that is set; in float32 it may differ from the training's curve in the third digit.
     """
     validation = source.split("validation")
     losses, prompts = [], PromptTable(validation)

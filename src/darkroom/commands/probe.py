@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from darkroom.contracts import FirstStage, Judged, PictureDataset, PictureSource
 from darkroom.files import write_json
 from darkroom.generation.generator import Generator, NotFinite
 from darkroom.metrics.extractor import FeatureExtractor
+from darkroom.metrics.inference import exact_float32
 from darkroom.metrics.latent_space import Collapsed, LatentDiagnostics, LatentSpace
 from darkroom.metrics.titles import title
 from darkroom.runs.folder import Run, find_run
@@ -152,13 +152,13 @@ def score(by: str, metrics: Mapping[str, Any]) -> Score:
     return Score(value, value - _Z * metrics[by]["sd"], value + _Z * metrics[by]["sd"])
 
 
-@torch.inference_mode()
 def latent_space(first_stage: FirstStage, pictures: PictureDataset, batch_size: int) -> LatentDiagnostics:
     """Of all ``pictures``, normalised as a denoiser sees them."""
     space = LatentSpace(*first_stage.spec.shape(pictures.oriented([0], mirrored=False).shape[-1]))
     batches = pictures_of(pictures, batch_size)
-    for image in progress(batches, len(pictures), batch_size, "looking at latents"):
-        space.update(first_stage.encode(to_float(image.to(device()))))
+    with exact_float32(device()):
+        for image in progress(batches, len(pictures), batch_size, "looking at latents"):
+            space.update(first_stage.encode(to_float(image.to(device()))))
     return space.compute()
 
 

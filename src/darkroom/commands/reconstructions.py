@@ -9,6 +9,7 @@ from torch import Tensor
 
 from darkroom.commands.console import progress
 from darkroom.commands.folders import warn_of_few
+from darkroom.commands.load import device
 from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.contracts import FirstStage, PictureSource
 from darkroom.metrics.extractor import FeatureExtractor, features
@@ -61,7 +62,7 @@ def of_reconstructions(
     if source.resolution >= LEAST_SIDE:
         ours["val_ms_ssim"] = _MS_SSIM
     if lpips is not None:
-        ours[lpips.name] = Paired(lpips, lpips.protocol)
+        ours[lpips.name] = Paired(lambda *pair: lpips(*(each.to(device()) for each in pair)).cpu(), lpips.protocol)
     validation = source.split("validation")
     if extractor is not None:
         warn_of_few({"the validation split": len(validation)})

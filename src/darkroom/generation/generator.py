@@ -17,6 +17,7 @@ from darkroom.diffusion.plan import SamplingPlan
 from darkroom.diffusion.process import Process
 from darkroom.generation.denoising import Denoising
 from darkroom.keys import Keys
+from darkroom.metrics.inference import exact_float32
 
 
 class NotFinite(ValueError):
@@ -33,7 +34,7 @@ class Generator:
     plan: SamplingPlan
     guidance: Guidance | None
     resolution: int
-    bf16: bool = False  # autocast of network and decoder; the sampler itself stays in float32
+    bf16: bool = False  # autocast of network and decoder; the sampler itself stays in float32, as all does without it
 
     def __call__(
         self, prompts: Prompts, keys: Keys, *, batch_size: int, negative: str | None = None
@@ -56,12 +57,13 @@ class Generator:
         rows = np.arange(start, start + min(batch_size, len(keys))) % len(keys)
         return select(prompts, rows), Keys(keys.words[rows], keys.device)
 
-    @torch.inference_mode()
     def pictures(self, prompts: Prompts, keys: Keys, negative: str | None = None) -> UInt8[Tensor, "b 3 H W"]:
         """One batch. Raises :class:`NotFinite` where the network, or guidance of it, runs away."""
-        latent = self.latents(prompts, keys, negative)
-        with self._autocast(latent.device):
-            picture = self.first_stage.decode(latent)
+        device = next(self.model.parameters()).device
+        with exact_float32(device):
+            latent = self.latents(prompts, keys, negative)
+            with self._autocast(device):
+                picture = self.first_stage.decode(latent)
         if bad := int((~picture.isfinite().flatten(1).all(dim=1)).sum()):
             raise NotFinite(f"{bad} of {len(picture)} samples are not finite; guide less, or take more steps")
         return to_uint8(picture)
