@@ -38,7 +38,8 @@ def test_the_best_is_measured_again_on_other_samples(swept):
     run, result = swept
     rows, winner = result["search"]["rows"], result["winner"]
     assert (result["search"]["seed"], winner["seed"], winner["n"]) == (0, 1, 6)
-    best = max(rows, key=lambda row: row[winner["by"]])
+    assert winner["by"] == "fd_pixels"
+    best = min(rows, key=lambda row: row["fd_pixels"])
     assert (winner["guidance_scale"], winner["steps"]) == (best["guidance_scale"], best["steps"])
     assert winner["fd_pixels"] != best["fd_pixels"]
     number = winner["numbers"]["fd_pixels"]
@@ -103,14 +104,25 @@ def test_the_second_best_is_reported_where_the_best_runs_away_on_other_samples(s
         return measured(generator, source, extractor, clip_score, config)
 
     monkeypatch.setattr(module, "measured", once)
-    by = one["winner"]["by"]
-    best, second = sorted(one["search"]["rows"][::2], key=lambda row: -row[by])
+    best, second = sorted(one["search"]["rows"][::2], key=lambda row: row["fd_pixels"])
     best = best["guidance_scale"]
     chosen = ["sweep.guidance_scale=[1,3]", "sweep.steps=[2]", "sweep.n=4", "n=4", "n_reference=5", "batch_size=3"]
     config = asked("evaluate", f"run={run.path}", *chosen, "extractor=first_stage", f"cache={tmp_path}")
     result = module.sweep(config)
     assert (result["winner"]["guidance_scale"], result["winner"]["seed"]) == (second["guidance_scale"], 1)
     assert [(each["guidance_scale"], each["seed"]) for each in result["ran_away"]] == [(best, 1)]
+
+
+def test_what_ranks_is_the_extractor_of_the_command_line_else_the_first_and_others_decide_where_that_is_the_same():
+    def one(scale, accuracy, distance):
+        row = {"network_evaluations": 1.0, "prompt_accuracy": accuracy, "fd_pixels": distance}
+        return module.Measured({"guidance_scale": scale}, row, {})
+
+    found = [one(1, 0.9, 3.0), one(2, 1.0, 2.0), one(3, 1.0, 1.5), one(4, 0.5, 1.0)]
+    for by, metric, order in ((None, "prompt_accuracy", [3, 2, 1, 4]), ("fd_pixels", "fd_pixels", [4, 3, 2, 1])):
+        name, ranking = module.ranked(found, by)
+        assert (name, [each.setting["guidance_scale"] for each in ranking]) == (metric, order)
+    assert module.ranked([]) == ("", [])
 
 
 def test_widths_of_the_average_are_tried_where_snapshots_were_kept(tmp_path):

@@ -34,6 +34,7 @@ from darkroom.generation.generator import Generator, NotFinite
 from darkroom.metrics.better import less_is_better
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.extractor import FeatureExtractor
+from darkroom.metrics.titles import title
 from darkroom.runs.checkpoint import step_of
 from darkroom.runs.folder import find_run
 from darkroom.runs.summary import provenance
@@ -66,7 +67,8 @@ def sweep(config: DictConfig) -> dict[str, Any]:
 
         tried = map(partial(of, n=config.sweep.n), announced(settings(config.sweep)))
         found = [each for each in tried if each is not None]
-        metric, ranking = ranked(found)
+        own = config.get("extractor") is not None and judges[0] is not None
+        metric, ranking = ranked(found, title("fd", judges[0]) if own else None)
         again = (of(each.setting, n=config.n, seed=seed) for each in ranking)
         winner = next((each for each in again if each is not None), None)
     if winner is None:
@@ -98,12 +100,19 @@ class Measured(NamedTuple):
     facts: dict[str, Any]
 
 
-def ranked(found: Sequence[Measured]) -> tuple[str, list[Measured]]:
-    """By which metric, the first that there is, and the best first. Nothing of nothing."""
+def ranked(found: Sequence[Measured], by: str | None = None) -> tuple[str, list[Measured]]:
+    """The best first, and by which metric: ``by``, else the first that there is. Others decide where it is the same.
+
+    Nothing of nothing.
+    """
     if not found:
         return "", []
-    metric = next(name for name in found[0].row if name != "network_evaluations")
-    return metric, sorted(found, key=lambda each: each.row[metric], reverse=not less_is_better(metric))
+    names = sorted((name for name in found[0].row if name != "network_evaluations"), key=lambda name: name != by)
+
+    def worth(each: Measured) -> list[float]:
+        return [each.row[name] if less_is_better(name) else -each.row[name] for name in names]
+
+    return names[0], sorted(found, key=worth)
 
 
 def announced(settings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
