@@ -81,6 +81,19 @@ def test_reconstructions_against_their_own_originals(noise, distance):
     assert frechet_distance(moments(e), moments(z)) == pytest.approx(distance, rel=1e-4, abs=1e-9)
 
 
+@pytest.mark.parametrize("n", [60, 200])
+def test_features_that_nearly_follow_from_each_other_lose_no_digits(n):
+    """Of fewer rows than columns; the products of rows with rows have the same eigenvalues, and are exact."""
+    random = np.random.RandomState(0)
+    real = torch.from_numpy(random.standard_normal((n, 512)))
+    real[:, :n] = torch.from_numpy(random.standard_normal((n, 1))) + 1e-3 * real[:, :n]
+    again = real + 0.01 * torch.from_numpy(random.standard_normal(real.shape))
+    centred = [each - each.mean(dim=0) for each in (real, again)]
+    traces = sum(each.square().sum() for each in centred) - 2 * torch.linalg.svdvals(centred[0] @ centred[1].T).sum()
+    expected = (real.mean(dim=0) - again.mean(dim=0)).square().sum() + traces / (n - 1)
+    assert frechet_distance(moments(real), moments(again)) == pytest.approx(float(expected), rel=1e-6)
+
+
 def test_features_of_different_widths_are_refused():
     with pytest.raises(ValueError, match="64 and 63 numbers"):
         frechet_distance(moments(REFERENCE), moments(GENERATED[:, 1:]))
