@@ -119,11 +119,18 @@ def test_a_number_that_is_not_finite_is_null_in_a_file_that_any_reader_of_json_t
     assert row_of(capsys.readouterr().out, "val_psnr").split()[1:] == ["nan", "30.5", "+nan"]
 
 
-def test_damaged_numbers_of_pictures_are_named(tmp_path, capsys):
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "another"])
+def test_damaged_numbers_of_pictures_are_named(tmp_path, capsys, damage):
     a, b = (psnrs(tmp_path, name, np.arange(3.0)) for name in "ab")
-    beside(Path(b)).write_bytes(beside(Path(b)).read_bytes()[:100])
+    path = beside(Path(b))
+    content = path.read_bytes()
+    if damage == "another":
+        np.savez(path, psnr=np.arange(3.0))
+    else:
+        path.write_bytes(content[:100] if damage == "cut" else b"\0" * 100 + content[100:])
     assert compare(a, b) == 2
-    assert "b_pictures.npz" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert "b_pictures.npz" in line and "move it away" in line
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"metrics": 3}', '{"search": {}, "winner": {}, "made": {}}'])

@@ -5,6 +5,7 @@ Of real photos and a network that has learnt, and of pictures and a network that
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from darkroom.commands import evaluate
 from darkroom.data.plain_folder import PlainFolder, prepared
 from darkroom.metrics.inception_extractor import InceptionExtractor
+from darkroom.metrics.statistics_file import read_statistics, write_statistics
 
 ROOT = Path(__file__).resolve().parents[2]
 EACH = 60
@@ -111,6 +113,11 @@ def test_statistics_are_kept_and_read_back(folders, capsys, monkeypatch):
         == 2
     )
     assert "kept.npz: was made by another extractor: size: 96 and 64" in capsys.readouterr().err
+    kept_by = read_statistics(kept)
+    for protocol in ({**kept_by.protocol, "through": "an autoencoder"}, {"reference": "alone"}):
+        write_statistics(kept, replace(kept_by, protocol=protocol))
+        assert evaluate.main([*argv, f"generated={folders / 'others'}", f"reference={kept}"], ROOT / "conf") == 2
+        assert "kept.npz: is not of pictures as they are" in capsys.readouterr().err
 
 
 def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, capsys, monkeypatch):

@@ -123,5 +123,6 @@ def test_every_number_carries_its_protocol():
     assert len({each["protocol_id"] for each in result.values()}) == 4
     share = result["memorisation_share"]
     assert (share["value"], share["count"], share["expected"]) == (0.25, 1, 0.05)
+    assert share["interval"][0] < 0.25 < share["interval"][1]
     protocol = share["protocol"]
     assert (protocol["m"], protocol["n"], protocol["k"], protocol["extractor"]) == (4, 1, 19, {"name": "x"})

@@ -71,6 +71,11 @@ OF_FIVE = {"mu": np.zeros(3), "sigma": EYE, "n": 5}
         ({"feats": np.array([["a", "b"]] * 3)}, r"feats of \[3, 2\] are not .* numbers"),
         ({"mu": np.zeros(3), "sigma": EYE, "mu_s": np.zeros(2), "sigma_s": EYE}, "mu_s of .* and sigma_s of .* do not"),
         ({"mu": np.array([object()] * 3), "sigma": EYE}, "is no .npz of numbers"),
+        ({"mu": np.zeros(0), "sigma": np.zeros((0, 0))}, "do not belong together"),
+        ({"mu": np.zeros(3), "sigma": EYE + 0j}, "are not real numbers"),
+        ({**OF_FIVE, "n": np.array([5, 5])}, "n is not one whole number"),
+        ({**OF_FIVE, "n": 5.5}, "n is not one whole number"),
+        ({**OF_FIVE, "protocol": np.frombuffer(b"[1]", dtype=np.uint8)}, "protocol is no mapping"),
     ],
 )
 def test_what_is_no_statistics_is_refused_in_one_line(tmp_path, arrays, words):

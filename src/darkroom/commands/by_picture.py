@@ -1,5 +1,6 @@
 """The numbers of single pictures beside an evaluation: kept, and those of two evaluations held against each other."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,5 +46,12 @@ def sds_of_differences(first: Path, second: Path) -> dict[str, float]:
 
 def _read(path: Path) -> dict[str, Any]:
     remedy = "move it away; it is written anew by evaluate.py run=RUN"
-    with reading(path, remedy), np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    with reading(path, remedy):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                found = {name: file[name] for name in file.files}
+        except ValueError as error:  # numpy takes for a pickle what begins like no .npz
+            raise zipfile.BadZipFile(str(error)) from error
+    if "index" not in found:
+        raise ValueError(f"{path}: holds no index, so that it is of no evaluation; {remedy}")
+    return found

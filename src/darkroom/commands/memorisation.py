@@ -100,8 +100,10 @@ def of_copies(sets: Sets, real: RealFeatures, generator: Generator, sheet: Path)
     if len(places) < len(training):
         few = f"{len(places)} of {len(training)} training pictures"
         _warn(f"copies are looked for among {few}; n_reference= says how many")
+    result = numbers(found, protocol)
+    console.print(table(result, "samples beside training pictures, on the scale of validation pictures"))
     warn_of_copies(found)
-    return numbers(found, protocol)
+    return result
 
 
 def _enlarged(pictures: UInt8[Tensor, "n 3 H W"]) -> UInt8[Tensor, "n 3 h w"]:
@@ -122,10 +124,11 @@ def save_pairs(
 def table(result: Mapping[str, Any], title: str) -> Table:
     """For the terminal: each number beside what it is of a generator that copies no more than chance."""
     share, closest = result["memorisation_share"], result["memorisation_closest"]
+    low, high = share["interval"]
     shown = Table("metric", "value", "no copying", "", title=title, box=None, title_justify="left")
     shown.add_row(
         "memorisation_share",
-        f"{share['value']:.4f} ({share['low']:.4f} to {share['high']:.4f})",
+        f"{share['value']:.4f} ({low:.4f} to {high:.4f})",
         f"{QUANTILE:.2f} +- {share['expected_sd']:.2f}",
         f"of generated, nearer to training than {1 - QUANTILE:.0%} of held-out",
     )

@@ -67,8 +67,8 @@ def sweep(config: DictConfig) -> dict[str, Any]:
 
         tried = map(partial(of, n=config.sweep.n), announced(settings(config.sweep)))
         found = [each for each in tried if each is not None]
-        own = config.get("extractor") is not None and judges[0] is not None
-        metric, ranking = ranked(found, title("fd", judges[0]) if own else None)
+        own = None if config.get("extractor") is None else judges[0]
+        metric, ranking = ranked(found, None if own is None else title("fd", own))
         again = (of(each.setting, n=config.n, seed=seed) for each in ranking)
         winner = next((each for each in again if each is not None), None)
     if winner is None:

@@ -148,7 +148,7 @@ def numbers(found: Memorisation, protocol: Mapping[str, Any]) -> dict[str, Any]:
         return measured(value, {"metric": metric, **sizes, **protocol}, **facts)
 
     expected = {"expected": QUANTILE, "expected_sd": found.expected_sd}
-    interval = {"count": found.near, **found.interval._asdict(), "threshold": found.threshold}
+    interval = {"count": found.near, "interval": list(found.interval), "threshold": found.threshold}
     closest = {"count": found.nearest_of_all, "expected": 1 / (found.k + 1), "probability": found.chance}
     return {
         "memorisation_share": number(found.share, "share below the quantile of held-out", **interval, **expected),

@@ -61,6 +61,8 @@ def read_statistics(path: Path, *, features: bool = True) -> Statistics:
             protocol = json.loads(arrays["protocol"].tobytes()) if "protocol" in arrays else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"reference={path}: is no .npz of numbers ({' '.join(str(error).split())[:100]})") from error
+    if not isinstance(protocol, dict | None):
+        raise ValueError(f"reference={path}: its protocol is no mapping")
     if "feats" in arrays and not {"mu", "sigma"} & arrays.keys():
         return _of_rows_alone(path, arrays["feats"])
     if faults := [name for name in ("mu", "sigma") if name not in arrays]:
@@ -81,14 +83,17 @@ def _of_rows_alone(path: Path, rows: np.ndarray) -> Statistics:
 
 
 def _moments(path: Path, arrays: Mapping[str, Any], mu: str, sigma: str) -> Moments:
+    n = arrays.get("n", np.int64(0))
+    if n.shape or any(arrays[name].dtype.kind not in "fiu" for name in (mu, sigma)) or n.dtype.kind not in "iu":
+        raise ValueError(f"reference={path}: {mu} and {sigma} are not real numbers, or n is not one whole number")
     mean, covariance = (torch.from_numpy(arrays[name].astype(np.float64)) for name in (mu, sigma))
     if fault := _fault(mean, covariance, mu, sigma):
         raise ValueError(f"reference={path}: {fault}")
-    return Moments(int(arrays.get("n", 0)) or None, mean, covariance)
+    return Moments(int(n) or None, mean, covariance)
 
 
 def _fault(mean: Tensor, covariance: Tensor, mu: str, sigma: str) -> str | None:
-    if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
+    if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
         return f"{mu} of {list(mean.shape)} and {sigma} of {list(covariance.shape)} do not belong together"
     if not bool(mean.isfinite().all() & covariance.isfinite().all()):
         return f"{mu} or {sigma} is not finite"
