@@ -29,8 +29,8 @@ def test_a_missing_file_of_weights_is_told_with_its_place_and_address(name, give
 def test_a_missing_trunk_of_a_perceptual_distance_is_told_likewise(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    argv = ["generated=.", "reference=.", "extractor=squeezenet1_1", f"extractor.weights={__file__}"]
-    [trunk] = check("evaluate", [*argv, f"perceptual={name}"], CONF)  # its linear weights come with the package lpips
+    found = check("evaluate", ["run=.", f"perceptual={name}"], CONF)
+    [trunk] = [each for each in found if each.startswith("perceptual.")]  # linear weights come with the package lpips
     assert trunk.startswith(f"perceptual.weights={tmp_path}/hub/checkpoints/")
     assert "https://download.pytorch.org" in trunk
 
