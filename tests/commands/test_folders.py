@@ -114,7 +114,7 @@ def test_statistics_are_kept_and_read_back(folders, capsys, monkeypatch):
     )
     assert "kept.npz: was made by another extractor: size: 96 and 64" in capsys.readouterr().err
     kept_by = read_statistics(kept)
-    for protocol in ({**kept_by.protocol, "through": "an autoencoder"}, {"reference": "alone"}):
+    for protocol in ({**kept_by.protocol, "through": "an autoencoder"}, {"extractor": 1, "reference": "alone"}):
         write_statistics(kept, replace(kept_by, protocol=protocol))
         assert evaluate.main([*argv, f"generated={folders / 'others'}", f"reference={kept}"], ROOT / "conf") == 2
         assert "kept.npz: is not of pictures as they are" in capsys.readouterr().err

@@ -122,9 +122,10 @@ def _of_file(path: Path, extractor: FeatureExtractor) -> tuple[Statistics, Any]:
     statistics = read_statistics(path)
     if statistics.protocol is None:  # of another program: the user says that it is of this extractor
         return statistics, {"declared": digest(path)}
-    if statistics.protocol.keys() != {"extractor", "reference"}:
+    made_by = statistics.protocol.get("extractor")
+    if statistics.protocol.keys() != {"extractor", "reference"} or not isinstance(made_by, Mapping):
         raise ValueError(f"reference={path}: is not of pictures as they are; give a file that statistics_out= wrote")
-    if found := list(differences(statistics.protocol["extractor"], extractor.protocol)):
+    if found := list(differences(made_by, extractor.protocol)):
         raise ValueError(f"reference={path}: was made by another extractor: {'; '.join(found)}")
     return statistics, statistics.protocol["reference"]
 

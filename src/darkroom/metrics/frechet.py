@@ -7,7 +7,7 @@ from torch import Tensor
 from darkroom.metrics.moments import Moments
 
 _SINGULAR = 1e-6  # smallest pivot of a Cholesky factor beside the largest: below, rounding makes up directions
-_LOST = 1e-9  # of the largest variance: what a factor may leave out, whose root would be missing from the trace
+_LOST = 1e-10  # of the largest variance: what a factor may leave out, whose root would be missing from the trace
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
