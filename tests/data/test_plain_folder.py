@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from darkroom.data.plain_folder import PlainFolder, prepared
+from darkroom.data.reading import VERSION
 
 
 def corner(picture):
@@ -43,6 +44,12 @@ def test_the_fingerprint_is_of_names_and_contents(folder):
     renamed = PlainFolder(folder).fingerprint
     Image.new("RGB", (20, 30)).save(folder / "1.png")
     assert len({before, renamed, PlainFolder(folder).fingerprint}) == 3
+
+
+def test_the_fingerprint_is_of_how_pictures_are_read_too(folder, monkeypatch):
+    before = PlainFolder(folder).fingerprint
+    monkeypatch.setattr("darkroom.data.plain_folder.VERSION", VERSION + 1)
+    assert PlainFolder(folder).fingerprint != before
 
 
 def test_pictures_that_cannot_be_read_are_all_named(folder):

@@ -15,6 +15,7 @@ from darkroom.build import Faults
 from darkroom.data.decode import MAX_PIXELS, WHITE
 from darkroom.data.listing import Picture, list_folder
 from darkroom.data.reading import (
+    VERSION,
     PictureFiles,
     Reading,
     StoredPictures,
@@ -27,7 +28,6 @@ from darkroom.data.reading import (
 from darkroom.data.split import PictureSplit, Read
 from darkroom.files import digest
 
-_VERSION = 2  # raise it when the same file comes out differently, so that caches of older readings are left alone
 _PILLOW_LIMIT = 178_000_000
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class ImageFolder:
         :func:`darkroom.data.prompts.names_hash`.
         """
         reading = self._reading
-        how = {"version": _VERSION, "resolution": reading.resolution, "background": reading.background}
+        how = {"version": VERSION, "resolution": reading.resolution, "background": reading.background}
         total = hashlib.sha256(json.dumps(how).encode())
         for split, pictures in self._pictures.items():
             names = [picture.name for picture in pictures]

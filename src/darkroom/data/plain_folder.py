@@ -11,7 +11,7 @@ from torch import Tensor
 
 from darkroom.data.decode import UnreadablePicture, decode
 from darkroom.data.layout import picture_names
-from darkroom.data.reading import in_threads
+from darkroom.data.reading import VERSION, in_threads
 from darkroom.files import digest
 
 
@@ -32,8 +32,8 @@ class PlainFolder:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over names and contents, in order."""
-        total = hashlib.sha256()
+        """sha256 over names and contents, in order, and over how they are read."""
+        total = hashlib.sha256(f"{VERSION}\n".encode())
         for name, content in zip(self.names, in_threads(self._hash, self.names), strict=True):
             total.update(f"{name}\n{content}\n".encode(errors="surrogateescape"))
         return total.hexdigest()

@@ -16,6 +16,7 @@ from torch.utils.data import get_worker_info
 from darkroom.data.decode import UnreadablePicture, decode, probe
 from darkroom.data.transforms import square
 
+VERSION = 2  # raise it when the same file comes out differently, so that caches of older readings are left alone
 _CHUNK = 4096  # items handed to the threads at once: a future for each of a million is a gigabyte
 _log = logging.getLogger(__name__)
 Item = TypeVar("Item")
