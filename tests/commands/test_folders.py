@@ -63,8 +63,9 @@ def measured(folders, generated, *more):
     out = folders / f"{generated}.json"
     weights = folders / "squeezenet1_1.safetensors"
     argv = [f"generated={folders / generated}", f"reference={folders / 'reference'}", "extractor=squeezenet1_1"]
-    argv += [f"extractor.weights={weights}", "extractor.size=96", "kid_size=50", f"out={out}"]
-    argv += [f"cache={folders / 'cache'}", *more]
+    argv += [f"extractor.weights={weights}", "extractor.size=96", f"out={out}"]
+    kid = [] if any(each.startswith("metrics=") for each in more) else ["kid_size=50"]
+    argv += [f"cache={folders / 'cache'}", *kid, *more]
     assert evaluate.main(argv, ROOT / "conf") == 0
     found = json.loads(out.read_text())
     out.unlink()  # else the next measurement of that name is refused
@@ -135,6 +136,24 @@ def test_statistics_of_another_program_give_the_frechet_distance_alone(folders, 
         assert evaluate.main([*argv, *families], ROOT / "conf") == 2
         [line] = capsys.readouterr().err.splitlines()
         assert f"foreign.npz: holds mean and covariance alone, which give no {missing}; give metrics=[fd]" in line
+
+
+def test_a_reference_of_another_width_is_told_by_the_first_pictures(folders, capsys, monkeypatch):
+    np.savez(folders / "narrow.npz", mu=np.zeros(7), sigma=np.eye(7))
+    asked = []
+
+    def watched(root, names, prepare):
+        asked.append(len(names))
+        return prepared(root, names, prepare)
+
+    monkeypatch.setattr("darkroom.commands.folder_features._BATCH", EACH // 3)
+    monkeypatch.setattr("darkroom.commands.folder_features.prepared", watched)
+    argv = [f"generated={folders / 'others'}", f"reference={folders / 'narrow.npz'}", "extractor=squeezenet1_1"]
+    argv += [f"extractor.weights={folders}/squeezenet1_1.safetensors", "extractor.size=64", "metrics=[fd]"]
+    assert evaluate.main(argv, ROOT / "conf") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("reference: its features have 7 numbers and those of squeezenet1_1 512")
+    assert asked == [EACH // 3]
 
 
 class Small(torch.nn.Module):

@@ -1,13 +1,15 @@
 """``evaluate.py generated=DIR reference=DIR_OR_NPZ``: how far the pictures of one folder are from others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Float
 from omegaconf import DictConfig
 from rich.table import Table
+from torch import Tensor
 
 from darkroom.commands.console import console
 from darkroom.commands.folder_features import FolderFeatures, folder_features
@@ -53,12 +55,12 @@ def measure_folders(config: DictConfig) -> dict[str, Any]:
             console.print(f"statistics of the reference: {config.statistics_out}", soft_wrap=True)
         if folder is None:
             return {}
-        rows = collected(features_of(folder, "generated"), every=spacing(len(folder)) if sums else 1)
-        assert rows.rows is not None
-        sets = Sets(rows.rows, reference, protocol, config.kid_size, extractor, own=rows.moments)
+        against = partial(Sets, reference=reference, protocol=protocol, kid_size=config.kid_size, extractor=extractor)
+        sets = _sets(against, features_of, folder, every=spacing(len(folder)) if sums else 1)
         spatial = _spatial(sets, features_of.spatial, folder) if "fd" in families else None
+    assert sets.own is not None  # the moments of all
     warn_of_few({"generated": len(folder), "the reference": reference.moments.n})
-    warn_of_same({"generated": rows.moments, "the reference": reference.moments})
+    warn_of_same({"generated": sets.own, "the reference": reference.moments})
     found: dict[str, Any] = {}
     for family in families:
         found |= FAMILIES[family](sets)
@@ -77,18 +79,25 @@ def _spatial(sets: Sets, features_of: FolderFeatures | None, folder: PlainFolder
     """The same pictures for sFID, where extractor and reference have what it is made of."""
     if features_of is None or sets.reference.spatial is None:
         return None
-    rows = collected(features_of(folder, "generated"), every=spacing(len(folder)))
-    assert rows.rows is not None
     reference = Statistics(sets.reference.spatial, None, None)
     protocol = {**sets.protocol, "extractor": features_of.extractor.protocol}
-    return replace(
-        sets,
-        generated=rows.rows,
-        reference=reference,
-        protocol=protocol,
-        extractor=features_of.extractor,
-        own=rows.moments,
-    )
+    against = partial(replace, sets, reference=reference, protocol=protocol, extractor=features_of.extractor)
+    return _sets(against, features_of, folder, every=spacing(len(folder)))
+
+
+def _sets(against: Callable[..., Sets], features_of: FolderFeatures, folder: PlainFolder, *, every: int) -> Sets:
+    """What ``against`` makes of the folder's features: of the moments of all, and of every ``every``-th row.
+
+    Raises ValueError where the reference is of another width, which the first batch of features tells.
+    """
+
+    def fitting() -> Iterator[Float[Tensor, "_ d"]]:
+        for batch in features_of(folder, "generated"):
+            against(generated=batch)
+            yield batch
+
+    rows = collected(fitting(), every=every)
+    return against(generated=rows.rows, own=rows.moments)
 
 
 def reference_of(config: DictConfig, features_of: FolderFeatures, *, sums: bool) -> tuple[Statistics, Any]:
