@@ -229,9 +229,11 @@ def test_the_inception_score_asks_nothing_of_the_reference():
 def test_what_may_be_watched_is_what_the_families_tell():
     identity = build({"_target_": "darkroom.autoencoding.first_stage.Identity"})
     extractor = LatentFeatures(first_stage=identity, resolution=8)
-    chosen = {"metrics": ["fd", "kid", "precision_recall"], "n": 4, "n_reference": 4, "kid_size": 2}
+    extractor.logits = lambda features: features
+    chosen = {"metrics": ["fd", "kid", "precision_recall", "inception_score"], "n": 10, "n_reference": 4, "kid_size": 2}
     own = Distribution(extractor=extractor, batch_size=2, cache="x", **chosen)
     families = ["fd_pixels", "kid_pixels", "kid_full_pixels", "precision", "recall"]
+    families += ["inception_score_pixels", "inception_score_pixels_1"]
     measured = [f"val/{name}" for name in ["prompt_accuracy", "agreement_pixels", *families]]
     assert own.metric_names == (*measured, "speed/distribution_share")
 

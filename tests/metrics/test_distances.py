@@ -7,7 +7,7 @@ import torch
 from references import GENERATED, REFERENCE, feat
 
 from darkroom.commands.checking import folders
-from darkroom.metrics.distances import FAMILIES, LEAST, Sets, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, LEAST, Sets, names_of, refuse_impossible
 from darkroom.metrics.moments import moments
 from darkroom.metrics.statistics_file import Statistics
 
@@ -34,6 +34,14 @@ def test_numbers_have_the_names_that_the_extractor_decides():
     assert set(found("fd", "kid", "cmmd")) == {"fd_x", "kid_x", "kid_full_x", "cmmd_x"}
     own = found("fd", "kid", "cmmd", "inception_score", extractor=INCEPTION)
     assert set(own) == {"fid", "kid", "kid_full", "cmmd_x", "inception_score", "inception_score_1"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("titles", [INCEPTION["titles"], {}], ids=["inception", "another"])
+def test_a_family_gives_the_numbers_whose_names_it_tells(family, titles):
+    extractor = INCEPTION | {"titles": titles}
+    given = found(family, generated=GENERATED[:200], extractor=extractor, errors=False)
+    assert list(given) == names_of(family, SimpleNamespace(**extractor))
 
 
 def test_kid_over_all_pairs_has_its_reference_value_and_stands_beside_the_one_over_subsets():

@@ -21,7 +21,7 @@ from darkroom.generation.reconstruct import reconstruct
 from darkroom.generation.sample_set import SampleSet, dealt
 from darkroom.metrics.agreement import agreement
 from darkroom.metrics.clip_score import ClipScore, told
-from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, of_references, refuse_impossible
+from darkroom.metrics.distances import FAMILIES, FEW, LEAST, Sets, names_of, of_references, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.moments import moments
 from darkroom.metrics.nearest_agreement import Named
@@ -30,10 +30,6 @@ from darkroom.metrics.statistics_file import Statistics, write_statistics
 from darkroom.metrics.titles import title
 
 _log = logging.getLogger(__name__)
-
-# families whose numbers are not named after the extractor
-_PARTS = {"precision_recall": ["precision", "recall"], "density_coverage": ["density", "coverage"]}
-_TITLED = {"kid": ["kid", "kid_full"]}  # and those of several numbers that are
 
 
 class Distribution(Callback):
@@ -91,9 +87,7 @@ class Distribution(Callback):
         names = ["prompt_accuracy"]
         if self._extractor is not None:
             names.append(title("agreement", self._extractor))
-            for family in self._families:
-                titled = _TITLED.get(family, [family])
-                names += _PARTS.get(family, [title(each, self._extractor) for each in titled])
+            names += [name for family in self._families for name in names_of(family, self._extractor)]
         if self._clip_score is not None:
             names.append(self._clip_score.name)
         return (*(f"val/{name}" for name in names), "speed/distribution_share")

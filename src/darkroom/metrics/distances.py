@@ -151,12 +151,11 @@ def inception(sets: Sets) -> dict[str, Any]:
     assert isinstance(sets.extractor, Classifier)
     logits = sets.extractor.logits(sets.generated)
     answer = {}
-    for splits in _SPLITS:
+    for name, splits in zip(names_of("inception_score", sets.extractor), _SPLITS, strict=True):
         score = inception_score(logits, splits=splits)
         metric = {"name": "inception_score", "splits": splits, "shuffle_seed": 2020}
         of_samples = {name: each for name, each in sets.protocol.items() if name != "reference"}
         protocol = {"metric": metric, "m": len(logits), **of_samples}
-        name = sets.title("inception_score") + ("" if splits == _SPLITS[0] else f"_{splits}")
         answer[name] = measured(score.mean, protocol, **({"std": score.std} if splits > 1 else {}))
     return answer
 
@@ -209,3 +208,17 @@ FAMILIES: dict[str, Callable[[Sets], dict[str, Any]]] = {
     "inception_score": inception,
     "cmmd": unit_kernel,
 }
+
+
+def names_of(family: str, extractor: FeatureExtractor) -> list[str]:
+    """What the numbers of a family are called, in its order: after the extractor, but for those of neighbours."""
+    match family:
+        case "kid":
+            return [title("kid", extractor), title("kid_full", extractor)]
+        case "precision_recall" | "density_coverage":
+            return family.split("_")
+        case "inception_score":
+            score = title("inception_score", extractor)
+            return [score, f"{score}_{_SPLITS[1]}"]
+        case _:
+            return [title(family, extractor)]
