@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/python -m darkroom.commands.demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest

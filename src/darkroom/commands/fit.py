@@ -24,6 +24,7 @@ from darkroom.callbacks.last_validation import LastValidation
 from darkroom.callbacks.position import Position
 from darkroom.commands.console import console
 from darkroom.commands.initialise import initialise
+from darkroom.commands.loading import uncollected
 from darkroom.commands.processes import joined, together
 from darkroom.commands.watched import refuse_unlogged
 from darkroom.conditioning.auto import resolve
@@ -89,9 +90,10 @@ def fit(config: DictConfig, source: PictureSource) -> None:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
     refuse_impossible(trainer, stage, datamodule, source)
-    trainer.loggers = loggers(config, run)
-    if trainer.is_global_zero:
-        write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
+    with uncollected():  # W&B loads, and once more when its run begins
+        trainer.loggers = loggers(config, run)
+        if trainer.is_global_zero:
+            write_down(config, run, trainer.loggers)  # last: what cannot be built leaves nothing behind
     try:
         with joined(run, config.get("packages") or ()), together(trainer, run), interruption.listening():
             trainer.fit(stage, datamodule, ckpt_path=newest, weights_only=True)

@@ -16,6 +16,7 @@ from darkroom.commands.checking.check import composing_faults, faults, idle_faul
 from darkroom.commands.checking.compose import ERRORS, Space, words
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, run_space
 from darkroom.commands.faults import MISTAKE, report
+from darkroom.commands.loading import uncollected
 from darkroom.commands.usage import help_text, usage
 
 
@@ -33,6 +34,13 @@ def enter(
     ``task`` imports torch itself, and is a function of a module, so that a launcher can send it elsewhere. Flags that
     only print (``--cfg job``) need no check but that there is a config.
     """
+    with uncollected():
+        checked = _checked(command, argv, conf, wants)
+    return checked if isinstance(checked, int) else start(*checked, task)
+
+
+def _checked(command: str, argv: Sequence[str], conf: Path, wants: Sequence[str]) -> int | tuple[Space, list[str]]:
+    """Where Hydra composes and what it reads; the exit code instead where nothing is to be started."""
     try:
         arguments = read(argv)
         if arguments.helps:
@@ -41,7 +49,7 @@ def enter(
         if arguments.composes and (found := composing_faults(command, arguments, conf)):  # Hydra tells in many lines
             return report(found)
         if arguments.shows:
-            return start(Space(conf, command), arguments.argv, task)
+            return Space(conf, command), arguments.argv
     except ValueError as error:
         return report([str(error)])
     if not {name(each) for each in arguments.overrides} & set(wants):
@@ -55,12 +63,12 @@ def enter(
         run = arguments.value("resume")
         assert run is not None
         overrides = [*hydra_overrides(run, conf), *kept_overrides(arguments)]
-        return start(run_space(run), [*arguments.flags, *overrides], task)
+        return run_space(run), [*arguments.flags, *overrides]
     try:
         run_id = _run_id(command, arguments)
     except ValueError as error:
         return report([str(error)])
-    return start(Space(conf, command), [*arguments.argv, *run_id], task)
+    return Space(conf, command), [*arguments.argv, *run_id]
 
 
 def start(space: Space, argv: Sequence[str], task: Callable[[DictConfig], None]) -> int:

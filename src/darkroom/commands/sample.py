@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from darkroom.build import add_packages
 from darkroom.commands.faults import answered
 from darkroom.commands.front import enter
+from darkroom.commands.loading import loading
 
 
 def main(argv: Sequence[str], conf: Path) -> int:
@@ -19,6 +20,7 @@ def run(config: DictConfig) -> None:
     """What Hydra calls."""
     with answered():
         add_packages(config.get("packages") or ())
-        from darkroom.commands.draw import draw
+        with loading():
+            from darkroom.commands.draw import draw
 
         draw(config)

@@ -12,6 +12,7 @@ from darkroom.commands.checking.devices import crowding
 from darkroom.commands.console import console
 from darkroom.commands.faults import answered, without_trace
 from darkroom.commands.front import enter
+from darkroom.commands.loading import loading
 from darkroom.runs.lock import alone
 
 
@@ -29,12 +30,13 @@ def run(config: DictConfig) -> None:
         console.quiet = os.environ.get("LOCAL_RANK", "0") != "0"
         if "LOCAL_RANK" not in os.environ and (warning := crowding(config)):  # a process of many repeats it not
             console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
-        source = build(config.data)  # mistakes in it are told before Lightning loads, which takes longer than torch
-        if not console.quiet:  # the first of several processes tells of mistakes for all
-            from darkroom.commands.parts import try_parts
+        with loading():
+            source = build(config.data)  # mistakes in it are told before Lightning loads, which takes longer than torch
+            if not console.quiet:  # the first of several processes tells of mistakes for all
+                from darkroom.commands.parts import try_parts
 
-            try_parts(config, source.resolution)
-        from darkroom.commands.fit import fit
+                try_parts(config, source.resolution)
+            from darkroom.commands.fit import fit
 
         if config.get("experiment") is None:  # a resumed run's config.yaml has it
             config.experiment = HydraConfig.get().runtime.choices.get("experiment")
