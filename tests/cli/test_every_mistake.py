@@ -134,14 +134,14 @@ def test_jobs_that_write_each_a_file_of_its_own_start():
     started, before = [], everything()
 
     def task(config: DictConfig) -> None:
-        started.append((config.seed, config.out))
+        started.append((config.kid_size, config.out))
 
     def sweep(*given: str) -> int:
         return enter("evaluate", ["-m", *G, *given], Path("conf"), task, wants=["generated"])
 
-    assert sweep("seed=5,6", "out=some/of-${hydra:job.num}.json") == 0
-    assert sweep("seed=7,8", "out=seed ${seed}.json") == 0
-    assert started == [(5, "some/of-0.json"), (6, "some/of-1.json"), (7, "seed 7.json"), (8, "seed 8.json")]
+    assert sweep("kid_size=5,6", "out=some/of-${hydra:job.num}.json") == 0
+    assert sweep("kid_size=7,8", "out=of ${kid_size}.json") == 0
+    assert started == [(5, "some/of-0.json"), (6, "some/of-1.json"), (7, "of 7.json"), (8, "of 8.json")]
     assert everything() == before
 
 

@@ -170,7 +170,8 @@ def test_what_an_evaluation_would_write_over_is_told_and_the_runs_own_file_alone
         "statistics_out=mine.npz: mine.npz is there already",
     ]
     assert check("evaluate", [*sets, "out=new.json"], CONF) == []
-    assert check("evaluate", ["compare=[old.json,old.json]", "out=old.json"], CONF) == []
+    [fault] = check("evaluate", ["compare=[old.json,old.json]", "out=old.json"], CONF)
+    assert fault == "out: compare= shows what two files hold, and writes nothing; leave it out"
     own = runs / "text" / "evaluation.json"
     own.touch()
     assert check("evaluate", [run], CONF) == []

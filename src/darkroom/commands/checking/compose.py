@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,6 +78,11 @@ class Composition:
         given = key in map(name, self.overrides)
         last = None if given else next((each for each in reversed(self.sources) if _holds(each, key)), None)
         return _short(last.path) if last else COMMAND_LINE
+
+    def given(self, keys: Iterable[str]) -> list[str]:
+        """Those of ``keys`` that the command line sets, to something other than null or false."""
+        named = set(map(name, self.overrides))
+        return [key for key in keys if key in named and self.config.get(key) not in (None, False)]
 
     def comment(self, key: str) -> str:
         """What the file says beside a value without a default or from a cache, as ``: words``; or nothing."""

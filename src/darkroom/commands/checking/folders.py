@@ -22,6 +22,10 @@ _MODES = {  # what evaluate.py is asked for, and the keys of each, of which no o
     "compare=[A,B]": ("compare",),
     "probe=[A,B]": ("probe",),
 }
+_OF_SAMPLES = (  # keys by which a run's samples are drawn and chosen
+    *("n", "n_reference", "seed", "sampler", "steps", "guidance", "guidance_scale", "ema", "checkpoint"),
+)
+_WITH_COMPARE = ("compare", "packages", "statistics_out", "devices")  # of the last two another line tells
 _ANY = f"{', '.join(list(_MODES)[:-1])} or {list(_MODES)[-1]}"
 _TOWER = "darkroom.conditioning.pretrained_text.PretrainedText"
 
@@ -36,7 +40,7 @@ def distance_faults(composition: Composition) -> Iterator[str]:
     if set(given) - {"generated"} and config.get("reference") is None and config.get("statistics_out") is not None:
         yield f"statistics_out={config.statistics_out}: is of the pictures of reference=DIR; leave it out"
     if "compare" in given:
-        yield from _compared(config)
+        yield from _compared(composition)
     elif "training" in given or "held_out" in given:
         yield from _copied(composition)
     elif "probe" not in given:  # darkroom.commands.checking.probe
@@ -53,6 +57,7 @@ def _of_folders(composition: Composition) -> Iterator[str]:
     config = composition.config
     if config.get("memorisation"):
         yield "memorisation=true: is of a run's samples; of folders give generated=DIR training=DIR held_out=DIR"
+    yield from _drawn(composition)
     for key, whose in (("clip_score", "samples and their captions"), ("perceptual", "reconstructions")):
         if config.get(key) is not None:
             yield f"{key}: is of a run's {whose}; leave it out"
@@ -64,10 +69,19 @@ def _of_folders(composition: Composition) -> Iterator[str]:
     yield from _extractor(composition)
 
 
+def _drawn(composition: Composition) -> Iterator[str]:
+    for key in composition.given(_OF_SAMPLES):
+        yield f"{key}: is of samples that a run draws, and folders are taken as they are; leave it out"
+
+
 def _families(config: DictConfig) -> Iterator[str]:
-    for family in config.metrics if OmegaConf.is_list(config.metrics) else ():  # a single one is told of by its type
+    if not OmegaConf.is_list(config.metrics):  # a single one is told of by its type
+        return
+    for family in config.metrics:
         if family not in FAMILIES:
             yield f"metrics: there is no {family}{meant(str(family), FAMILIES)}; they are {', '.join(FAMILIES)}"
+    if config.kid_size is not None and "kid" not in config.metrics:
+        yield f"kid_size={config.kid_size}: is of kid, which is not among metrics; add it, or leave kid_size out"
 
 
 def _few(config: DictConfig) -> Iterator[str]:
@@ -86,7 +100,10 @@ def _few(config: DictConfig) -> Iterator[str]:
             yield f"{key}={size}: too few for kid_size={config.kid_size}; give more, or set it lower"
 
 
-def _compared(config: DictConfig) -> Iterator[str]:
+def _compared(composition: Composition) -> Iterator[str]:
+    config = composition.config
+    for key in composition.given(key for key in map(str, config) if key not in _WITH_COMPARE):
+        yield f"{key}: compare= shows what two files hold, and writes nothing; leave it out"
     if not OmegaConf.is_list(config.compare):  # told of by its type
         return
     if len(config.compare) != 2:
@@ -101,6 +118,7 @@ def _copied(composition: Composition) -> Iterator[str]:
     for key in ("metrics", "kid_size", "memorisation", "clip_score", "perceptual"):
         if config.get(key) not in (None, False):
             yield f"{key}: has no part in how copies are looked for in folders; leave it out"
+    yield from _drawn(composition)
     for key in ("generated", "training", "held_out"):
         yield from _folder(key, config.get(key))
     training, held_out = config.get("training"), config.get("held_out")

@@ -33,7 +33,7 @@ def sweep_faults(composition: Composition) -> Iterator[str]:
         yield f"sweep.{asked[0]}: plots want matplotlib; install it with pip install 'darkroom[plots]'"
     if not isinstance(sweep.n, int) or sweep.n < 2:
         yield f"sweep.n={sweep.n}: is a number of samples, at least 2"
-    for key in ("metrics", "perceptual"):
+    for key in ("metrics", "kid_size", "perceptual"):
         if config.get(key) is not None:
             yield f"{key}: a sweep ranks samples by agreement, fd or CLIP score alone; leave it out"
     if config.get("memorisation"):

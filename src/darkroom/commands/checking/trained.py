@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from darkroom.build import escaped
-from darkroom.commands.checking.argv import name
 from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.folders import names_file, tower_faults, tower_keys
 from darkroom.commands.checking.limits import run_fault, unwritable
@@ -18,10 +17,11 @@ from darkroom.diffusion.pairs import pair_faults
 from darkroom.runs.widths import NARROWEST, WIDEST
 
 LISTED = 100  # so many class names a message shows
-_OF_SAMPLES = (  # keys of evaluate.py that are null or false where nothing is given
-    *("ema", "clip_score", "memorisation", "metrics", "kid_size"),
+_OF_SAMPLES = (  # keys of evaluate.py
+    *("ema", "clip_score", "memorisation", "metrics", "kid_size", "n_reference"),
     *("sampler", "steps", "guidance", "guidance_scale"),
 )
+_PIXELS = "darkroom.autoencoding.first_stage.Identity"
 
 
 class Reads(NamedTuple):
@@ -89,7 +89,7 @@ def trained_faults(command: str, composition: Composition) -> list[str]:
     found = [*_of_data(command, asked, config), *_of_checkpoint(asked, Path(path), stage), *_of_tower(asked, config)]
     if stage == "latent_diffusion":
         found += [*_of_sampling(asked, config, composition), *_of_average(asked, Path(path))]
-        found += _of_distances(asked, config)
+        found += [*_of_distances(asked, config), *_of_pixels(asked, config)]
     else:
         found += _of_drawing(composition)
     if command == "sample":
@@ -204,14 +204,17 @@ def _of_distances(asked: DictConfig, config: DictConfig) -> Iterator[str]:
             yield f"{key}: run={asked.run} has no extractor of its own to measure distances by; {remedy}"
 
 
+def _of_pixels(asked: DictConfig, config: DictConfig) -> Iterator[str]:
+    """What is of reconstructions, where there are none."""
+    pixels = OmegaConf.select(config, "first_stage._target_") == _PIXELS
+    if pixels and asked.get("perceptual") is not None and not swept(asked):
+        yield f"perceptual: run={asked.run} draws pixels, without an autoencoder that reconstructs; leave it out"
+
+
 def _of_drawing(composition: Composition) -> Iterator[str]:
     """What is of samples alone."""
-    asked = composition.config
-    given = [key for key in _OF_SAMPLES if asked.get(key) not in (None, False)]
-    if "n_reference" in map(name, composition.overrides):  # it is never null
-        given.append("n_reference")
-    for key in given:
-        yield f"{key}: run={asked.run} trained an autoencoder, which draws no samples; leave it out"
+    for key in composition.given(_OF_SAMPLES):
+        yield f"{key}: run={composition.config.run} trained an autoencoder, which draws no samples; leave it out"
 
 
 def _unpaired(composition: Composition, process: Any, sampler: Any) -> Iterator[str]:
