@@ -70,6 +70,7 @@ _UNLIKE = (  # of a checkpoint: the clock, and how many validation batches a pro
     "checkpoint.callbacks.Summary.seconds",
     "checkpoint.callbacks.ReconstructionDistance.cost",
     "checkpoint.callbacks.Distribution.cost",
+    "checkpoint.callbacks.Samples.cost",
     "checkpoint.loops.fit_loop.epoch_loop.val_loop",
 )
 GRACE = 1.1  # of the whole time: some kills come after the end

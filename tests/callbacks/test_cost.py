@@ -4,8 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 from lightning.pytorch import Trainer
+from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks import cost
+from darkroom.callbacks.samples import Samples
+from darkroom.runs.checkpoint import AtomicCheckpointIO
 
 
 @pytest.fixture
@@ -98,3 +101,20 @@ def test_without_a_bound_everything_is_measured(clock):
 def test_a_bound_that_is_no_share_is_refused(bound):
     with pytest.raises(ValueError, match="max_share"):
         cost.Cost(bound)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_checkpoint_keeps_the_cost_and_one_of_before_without_it_is_resumed(tmp_path, kept):
+    first, again, path = Samples(), Samples(), tmp_path / "step-2.ckpt"
+    engine = trainer(tmp_path, 2, [first])
+    engine.fit(Tiny(), loader())
+    first.load_state_dict({"cost": {"spent": 5.0, "last": 1.0, "elapsed": 1000.0}})
+    engine.save_checkpoint(path)
+    if not kept:
+        held = AtomicCheckpointIO().load_checkpoint(path)
+        del held["callbacks"]["Samples"]
+        AtomicCheckpointIO().save_checkpoint(held, path)
+    trainer(tmp_path, 3, [again]).fit(Tiny(), loader(2), ckpt_path=path, weights_only=True)
+    found = again.state_dict()["cost"]
+    assert (found["spent"], found["last"]) == ((5.0, 1.0) if kept else (0.0, 0.0))
+    assert (found["elapsed"] > 1000) == kept

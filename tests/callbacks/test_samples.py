@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 from torch import nn
 
+from darkroom.callbacks import cost
 from darkroom.callbacks.samples import Samples
 from darkroom.conditioning.class_label import ClassLabel
 from darkroom.conditioning.null import NoCondition
@@ -57,6 +58,10 @@ class Stage(LightningModule):
     def __init__(self, conditioner):
         super().__init__()
         self.model = Denoising(network=Quiet, conditioner=conditioner, first_stage=Plain())
+        self.logged = {}
+
+    def log_dict(self, values, **options):  # noqa: ARG002
+        self.logged |= values
 
     def generator(self):
         process = Process(Flow(), Velocity(), Uniform(), Constant())
@@ -71,16 +76,32 @@ class Split(PictureSplit):
         return PromptTable(self)
 
 
+class Alone:
+    """A strategy of one process, which counts what all must take part in."""
+
+    root_device = torch.device("cpu")
+
+    def __init__(self):
+        self.met = []
+
+    def broadcast(self, answer):
+        self.met.append("broadcast")
+        return answer
+
+    def barrier(self):
+        self.met.append("barrier")
+
+
 class At(Trainer):
     """A trainer in the middle of a run whose validation set has five pictures."""
 
     global_step, sanity_checking, is_global_zero, default_root_dir = 40, False, True, ""
-    loggers = ()
+    max_steps, world_size, strategy, loggers = 100, 1, None, ()
 
     def __init__(self, folder, **changes):
         labels = changes.pop("labels", [4, 3, 2, 1, 0])
         self.datamodule = SimpleNamespace(validation=Split(lambda _: torch.zeros(0), 5, labels=labels))
-        self.default_root_dir = folder
+        self.default_root_dir, self.strategy = folder, Alone()
         for name, value in changes.items():
             setattr(self, name, value)
 
@@ -125,3 +146,53 @@ def test_nothing_is_drawn_before_training_or_on_another_process(tmp_path, where)
 
 def test_a_stage_that_draws_nothing_is_left_alone(tmp_path):
     assert drawn(LightningModule(), At(tmp_path)) is None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_all_processes_take_part_in_what_the_first_draws(tmp_path, first):
+    engine, stage = At(tmp_path, is_global_zero=first), Stage(ClassLabel(5, 4))
+    assert (drawn(stage, engine) is not None) == first
+    assert engine.strategy.met == ["broadcast", "barrier"]
+    assert set(stage.logged) == set(Samples().metric_names) == {"speed/samples_share"}
+
+
+class Slow(Stage):
+    """Takes ten seconds to draw."""
+
+    def __init__(self, clock):
+        super().__init__(NoCondition())
+        self.clock = clock
+
+    def generator(self):
+        self.clock.seconds += 10
+        return super().generator()
+
+
+def test_a_bound_leaves_grids_out_but_never_the_last_and_a_resumed_run_keeps_to_it(tmp_path, monkeypatch):
+    clock = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: clock.seconds)
+
+    stage, first, again = Slow(clock), Samples(n=1, max_share=0.1), Samples(n=1, max_share=0.1)
+
+    def goes_on(callback, *steps):
+        callback.on_train_start(At(tmp_path), stage)
+        for step in steps:
+            clock.seconds += 40
+            callback.on_validation_epoch_end(At(tmp_path, global_step=step), stage)
+
+    goes_on(first, 10, 20, 30, 40)
+    assert stage.logged["speed/samples_share"] == pytest.approx(10 / 50)  # of the first grid nobody knew how long
+    again.load_state_dict(first.state_dict())
+    clock.seconds += 1000  # nobody trains
+    goes_on(again, 50, 60, 100)
+    assert stage.logged["speed/samples_share"] == pytest.approx(30 / 310)
+    sheets = sorted(path.name for path in tmp_path.glob("samples/*.png"))
+    assert [int(name[8:16]) for name in sheets] == [10, 50, 100]
+
+
+def test_samples_that_are_no_numbers_are_told_and_cost_what_they_cost(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(Plain, "decode", lambda _, latent: latent * torch.nan)
+    stage = Stage(NoCondition())
+    assert drawn(stage, At(tmp_path), n=2) is None
+    assert "step 40: there are no samples" in caplog.text
+    assert stage.logged.keys() == {"speed/samples_share"}

@@ -146,7 +146,8 @@ def test_two_processes_are_bit_for_bit_one_that_takes_their_micro_batches_in_tur
     assert_equal(*(each["optimizer_states"][0]["state"] for each in (first, second)))
     rows, others = (read_metrics(each.metrics) for each in (run, alone))
     assert [of_no_machine(row) for row in rows] == [of_no_machine(row) for row in others]
-    assert {"train/loss", "val/loss", "val/prompt_accuracy", "gradient_norm"} <= {name for row in rows for name in row}
+    logged = {name for row in rows for name in row}
+    assert {"train/loss", "val/loss", "val/prompt_accuracy", "gradient_norm", "speed/samples_share"} <= logged
     sheets = sorted(path.name for path in run.samples.glob("samples-*.png"))
     assert sheets == ["samples-00000003.png"]
     assert all((run.samples / name).read_bytes() == (alone.samples / name).read_bytes() for name in sheets)

@@ -5,7 +5,8 @@ from tiny import AUTOENCODER, DIFFUSION, train
 
 from darkroom.build import build
 
-OTHERS = {"step", "val/prompt_accuracy", "speed/distribution_share"}  # the last two are the callback's
+# the last three are the callbacks'
+OTHERS = {"step", "val/prompt_accuracy", "speed/distribution_share", "speed/samples_share"}
 
 
 @pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")

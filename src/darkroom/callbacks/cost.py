@@ -1,11 +1,11 @@
 """What a measurement takes of a training's time, and whether it may take more."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class Cost:
@@ -61,3 +61,30 @@ class Cost:
 
     def _elapsed(self) -> float:
         return self._before + time.perf_counter() - self._start
+
+
+class Costly(Callback):
+    """A callback that counts what it does by ``self._cost``, which checkpoints keep, and logs it as ``share_name``.
+
+    ``max_share`` bounds that share; see :class:`Cost`.
+    """
+
+    share_name: ClassVar[str]
+
+    def __init__(self, max_share: float | None) -> None:
+        """Raises ValueError for a bound that is no share."""
+        self._cost = Cost(max_share)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._cost.start()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"cost": self._cost.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._cost.load_state_dict(state_dict["cost"])
+
+    def _log(self, trainer: Trainer, pl_module: LightningModule, values: Mapping[str, float]) -> None:
+        """``values`` and the share; to be called by all processes."""
+        shared = trainer.world_size > 1  # all have the same, but Lightning would warn
+        pl_module.log_dict({**values, self.share_name: self._cost.share}, sync_dist=shared)

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from darkroom.callbacks.cost import Cost
+from darkroom.callbacks.cost import Costly
 from darkroom.callbacks.gathering import gathered
 from darkroom.callbacks.interval import is_due
 from darkroom.callbacks.samples import Generates
@@ -32,7 +32,7 @@ from darkroom.metrics.titles import title
 _log = logging.getLogger(__name__)
 
 
-class Distribution(Callback):
+class Distribution(Costly):
     """Draws ``n`` pictures at validations, on all processes, and logs what they are worth: ``val/fd_<extractor>``.
 
     They are drawn under conditions of the training, as often as these occur there. Whether they show those that the
@@ -53,6 +53,8 @@ class Distribution(Callback):
         max_share: bound on ``speed/distribution_share``; see :class:`Cost`.
     """
 
+    share_name = "speed/distribution_share"
+
     def __init__(
         self,
         *,
@@ -68,6 +70,7 @@ class Distribution(Callback):
         clip_score: ClipScore | None = None,
     ) -> None:
         """Raises ValueError for a family that there is not, and for sets too small to have a distance."""
+        super().__init__(max_share)
         if unknown := [name for name in metrics if name not in FAMILIES]:
             raise ValueError(f"metrics: there is no {unknown[0]}; they are {', '.join(FAMILIES)}")
         if extractor is not None:
@@ -77,7 +80,6 @@ class Distribution(Callback):
         self._extractor, self._clip_score, self._set = extractor, clip_score, SampleSet(n, n_reference)
         self._families, self._kid_size = tuple(metrics), kid_size
         self._batch_size, self._cache, self._every = batch_size, Path(cache), every_n_validations
-        self._cost = Cost(max_share)
         self._reference: Statistics | None = None
         self._memory: Statistics | None = None  # of the reference as the first stage gives it back
 
@@ -90,7 +92,7 @@ class Distribution(Callback):
             names += [name for family in self._families for name in names_of(family, self._extractor)]
         if self._clip_score is not None:
             names.append(self._clip_score.name)
-        return (*(f"val/{name}" for name in names), "speed/distribution_share")
+        return (*(f"val/{name}" for name in names), self.share_name)
 
     def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raises ValueError where a process would have nothing to draw."""
@@ -105,7 +107,7 @@ class Distribution(Callback):
             _refuse_few(of_references(self._families), n, f"the training split has {n} pictures")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._cost.start()
+        super().on_train_start(trainer, pl_module)
         if self._extractor is not None and isinstance(pl_module, Generates) and trainer.is_global_zero:
             source: PictureSource = trainer.datamodule.source  # type: ignore[attr-defined]
             n, n_reference = self._set.n, min(self._set.n_reference, len(source.split("train")))
@@ -126,9 +128,7 @@ class Distribution(Callback):
             return
         with self._cost.counted():
             values = self._measured(trainer, pl_module, source)
-        shared = trainer.world_size > 1  # all processes have the same, but Lightning would warn
-        pl_module.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=shared)
-        pl_module.log("speed/distribution_share", self._cost.share, sync_dist=shared)
+        self._log(trainer, pl_module, {f"val/{name}": value for name, value in values.items()})
 
     def _measured(self, trainer: Trainer, pl_module: Any, source: PictureSource) -> dict[str, float]:
         prompts = self._set.prompts(source.split("train"))
@@ -238,12 +238,6 @@ class Distribution(Callback):
 
     def _dealt(self, trainer: Trainer, n: int) -> list[range]:
         return dealt(n, self._batch_size, rank=trainer.global_rank, world_size=trainer.world_size)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"cost": self._cost.state_dict()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._cost.load_state_dict(state_dict["cost"])
 
 
 def _refuse_few(families: Sequence[str], size: int, words: str) -> None:

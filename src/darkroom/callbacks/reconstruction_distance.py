@@ -8,10 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import UInt8
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from darkroom.callbacks.cost import Cost
+from darkroom.callbacks.cost import Costly
 from darkroom.callbacks.gathering import gathered
 from darkroom.callbacks.interval import is_due
 from darkroom.contracts import PictureSource
@@ -31,7 +31,7 @@ class Reconstructs(Protocol):
     def reconstruct(self, image: UInt8[Tensor, "b 3 H W"]) -> UInt8[Tensor, "b 3 H W"]: ...
 
 
-class ReconstructionDistance(Callback):
+class ReconstructionDistance(Costly):
     """Logs ``val/rfd_<extractor>`` at validations: reconstructions against the very pictures that they are of.
 
     For stages that reconstruct; ``speed/reconstruction_distance_share`` is the share of the training's time that it
@@ -43,11 +43,13 @@ class ReconstructionDistance(Callback):
         max_share: bound on that share; see :class:`Cost`.
     """
 
+    share_name = "speed/reconstruction_distance_share"
+
     def __init__(
         self, *, extractor: FeatureExtractor | None, every_n_validations: int = 1, max_share: float | None = None
     ) -> None:
+        super().__init__(max_share)
         self._extractor, self._every = extractor, every_n_validations
-        self._cost = Cost(max_share)
         self._measures = False
         self._index: list[Tensor] = []
         self._rows: list[Tensor] = []  # features of pictures beside those of their reconstructions
@@ -57,7 +59,7 @@ class ReconstructionDistance(Callback):
         """What it logs."""
         if self._extractor is None:
             return ()
-        return (f"val/{title('rfd', self._extractor)}", "speed/reconstruction_distance_share")
+        return (f"val/{title('rfd', self._extractor)}", self.share_name)
 
     def refuse_few(self, stage: LightningModule, source: PictureSource) -> None:
         """Raises ValueError where there are too few validation pictures for a distance."""
@@ -70,7 +72,7 @@ class ReconstructionDistance(Callback):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._cost.start()
+        super().on_train_start(trainer, pl_module)
         if self._extractor is not None and isinstance(pl_module, Reconstructs) and trainer.is_global_zero:
             n = len(trainer.datamodule.validation)  # type: ignore[attr-defined]
             if n < FEW:
@@ -113,12 +115,4 @@ class ReconstructionDistance(Callback):
             rows = gathered(trainer, torch.cat(self._index), torch.cat(self._rows), n)
             real, again = (moments(each) for each in rows.chunk(2, dim=1))
             value = max(0.0, frechet_distance(again, real))
-        shared = trainer.world_size > 1  # all processes have the same, but Lightning would warn
-        pl_module.log(f"val/{title('rfd', self._extractor)}", value, sync_dist=shared)
-        pl_module.log("speed/reconstruction_distance_share", self._cost.share, sync_dist=shared)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"cost": self._cost.state_dict()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._cost.load_state_dict(state_dict["cost"])
+        self._log(trainer, pl_module, {f"val/{title('rfd', self._extractor)}": value})
