@@ -296,5 +296,6 @@ def test_reconstructions_have_a_distance_and_a_perceptual_one(tmp_path):
     chosen = ["extractor=squeezenet1_1", "extractor.size=64", "perceptual=lpips_squeeze"]
     chosen += [f"extractor.weights={weights}", f"perceptual.weights={weights}", f"perceptual.linear={linear}"]
     found = measured(autoencoder_run(tmp_path / "run"), *chosen)["metrics"]
-    assert all(found[name]["value"] > 0 for name in ("rfd_squeezenet1_1", "lpips_squeeze"))
+    assert all(found[name]["value"] > found[name]["sd"] > 0 for name in ("rfd_squeezenet1_1", "lpips_squeeze"))
+    assert found["rfd_squeezenet1_1"]["sd_by"] == "bootstrap of 200"  # of fewer pictures than features
     assert found["lpips_squeeze"]["protocol"]["reference"]["paired"]

@@ -113,3 +113,18 @@ def test_shares_have_wilsons_interval():
     low, high = own["precision"]["interval"]
     assert high - low == pytest.approx(2 * 1.96 * (0.25 / 1500) ** 0.5, rel=0.01)  # 761 of 1,500
     assert "interval" not in own["density"]
+
+
+def test_density_and_inception_scores_have_standard_errors_where_they_are_wanted():
+    families = ("density_coverage", "inception_score")
+    own = found(*families, extractor=INCEPTION)
+    for name in ("density", "inception_score", "inception_score_1"):
+        assert 0 < own[name]["sd"] < 0.1 * own[name]["value"]
+    assert not any("sd" in number for number in found(*families, extractor=INCEPTION, errors=False).values())
+
+
+def test_the_error_of_density_is_that_over_fresh_samples():
+    reference, sets = feat(101, 200, 8, 1.0, 0.3, 0.7), [feat(900 + k, 300, 8, 1.0, 0.4, 0.6) for k in range(60)]
+    own = [found("density_coverage", generated=each, reference=reference)["density"] for each in sets]
+    spread = torch.tensor([number["value"] for number in own]).std().item()  # 60 sets know it to 9 %
+    assert sum(number["sd"] for number in own) / len(own) == pytest.approx(spread, rel=0.3)

@@ -6,10 +6,16 @@ from references import GENERATED, REFERENCE, feat
 
 from darkroom.keys import keys
 from darkroom.metrics.frechet import frechet_distance
-from darkroom.metrics.frechet_error import bootstrap_sd, frechet_sd
+from darkroom.metrics.frechet_error import (
+    bootstrap_sd,
+    bootstrap_sd_of_pairs,
+    frechet_sd,
+    frechet_sd_of_pairs,
+)
 from darkroom.metrics.moments import moments
 
 KNOWN = moments(REFERENCE)
+PAIRS = (0.8 * REFERENCE[:1500] + 0.3 * GENERATED, REFERENCE[:1500])  # of reconstructions and their originals
 
 
 def sd(samples, reference):
@@ -61,6 +67,39 @@ def test_of_fewer_samples_the_bootstrap_is_that_of_whole_distances():
     draws = keys(seed=0, purpose="bootstrap", places=range(25)).integers(40, (40,))
     values = torch.tensor([frechet_distance(moments(few[rows]), KNOWN) for rows in draws])
     assert bootstrap_sd(few, KNOWN, draws=25) == pytest.approx(values.std().item(), rel=1e-6)
+
+
+def sd_of_pairs(again, original):
+    return frechet_sd_of_pairs(again, original, moments(again), moments(original))
+
+
+def test_of_pairs_it_is_that_of_a_shift_and_a_stretch():
+    # (b + (a - 1) m)^2 + (a - 1)^2 s^2 between x of N(m, s^2) and a x + b: far less than of sets that are independent
+    n, a, b, deviation = 20000, 0.8, 0.1, 1.6
+    original = deviation * keys(seed=0, purpose="samples", places=range(n)).normal((1,))
+    expected = ((2 * b * (a - 1) * deviation) ** 2 + 2 * ((a - 1) * deviation) ** 4) ** 0.5 / n**0.5
+    assert sd_of_pairs(a * original + b, original) == pytest.approx(expected, rel=0.05)
+
+
+def test_of_pairs_it_is_that_over_fresh_pairs():
+    sets = [pairs_of(seed, n=100, width=16) for seed in range(60)]
+    fresh = torch.tensor([frechet_distance(*map(moments, each)) for each in sets]).std()
+    own = torch.tensor([sd_of_pairs(*each) for each in sets[:20]]).mean()
+    assert own == pytest.approx(float(fresh), rel=0.3)  # 60 sets know it to 9 %
+
+
+def pairs_of(seed, n, width):
+    original = feat(3000 + seed, n, width, 1.0, 0.3, 0.7)
+    return 0.8 * original + feat(4000 + seed, n, width, 0.2, 0.1, 0.0), original
+
+
+@pytest.mark.parametrize("m", [2, 40])
+def test_the_bootstrap_of_pairs_is_that_of_whole_distances(m):
+    again, original = (each[:m] for each in PAIRS)
+    assert sd_of_pairs(again, original) is None  # fewer than features
+    draws = keys(seed=0, purpose="bootstrap", places=range(25)).integers(m, (m,))
+    values = torch.tensor([frechet_distance(moments(again[rows]), moments(original[rows])) for rows in draws])
+    assert bootstrap_sd_of_pairs(again, original, draws=25) == pytest.approx(values.std().item(), rel=1e-6)
 
 
 def test_a_feature_that_never_changes_changes_nothing():

@@ -34,6 +34,15 @@ def test_tiles_change_nothing(monkeypatch, tile):
     assert neighbours(GENERATED[:300], REFERENCE[:200], k=3, closed=True) == whole
 
 
+def test_the_error_of_density_is_that_of_its_mean_over_generated_features():
+    own = REFERENCE[:200].double()
+    balls = torch.cdist(GENERATED[:300].double(), own) < radii(own, 5).sqrt()
+    inside = balls.sum(dim=1) / 5
+    found = neighbours(GENERATED[:300], REFERENCE[:200], k=5, closed=False)
+    assert found.density == pytest.approx(inside.mean().item())
+    assert found.density_sd == pytest.approx(inside.double().std().item() / 300**0.5)
+
+
 def test_radii_against_all_distances_at_once():
     x = REFERENCE[:150].double()
     nearest = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").sort(dim=1).values[:, 4]

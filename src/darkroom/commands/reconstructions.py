@@ -14,6 +14,7 @@ from darkroom.commands.pictures import pictures_of, reconstruct
 from darkroom.contracts import FirstStage, PictureSource
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.frechet import frechet_distance
+from darkroom.metrics.frechet_error import bootstrap_sd_of_pairs, frechet_sd_of_pairs
 from darkroom.metrics.lpips import LPIPS
 from darkroom.metrics.means import mean
 from darkroom.metrics.moments import moments
@@ -82,11 +83,23 @@ def of_reconstructions(
         of = {} if name in ours else {"of": f"bicubic by {factor}"}
         found |= over_pictures(name, by_picture[name], {"metric": {**metric.protocol, **of}, "reference": facts})
     if extractor is not None:
-        real, after = (moments(each) for each in torch.cat(rows).chunk(2, dim=1))
-        value = frechet_distance(after, real)
         protocol = {"extractor": extractor.protocol, "reference": facts, "metric": {"name": "frechet", "ddof": 1}}
-        found[title("rfd", extractor)] = measured(max(0.0, value), protocol, raw=value)
+        found[title("rfd", extractor)] = frechet_of_pairs(torch.cat(rows), protocol)
     return Found(found, by_picture)
+
+
+def frechet_of_pairs(rows: Float[Tensor, "n two_d"], protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """The distance of reconstructions, whose features stand behind those of their originals.
+
+    ``sd`` is its error over other pictures with their reconstructions.
+    """
+    original, again = rows.chunk(2, dim=1)
+    real, after = moments(original), moments(again)
+    value = frechet_distance(after, real)
+    sd, by = frechet_sd_of_pairs(again, original, after, real), "first order"
+    if sd is None:
+        sd, by = bootstrap_sd_of_pairs(again, original), "bootstrap of 200"
+    return measured(max(0.0, value), protocol, raw=value, sd=sd, sd_by=by)
 
 
 def over_pictures(name: str, values: Float[Tensor, " n"], protocol: Mapping[str, Any]) -> dict[str, Any]:

@@ -145,7 +145,8 @@ def unit_kernel(sets: Sets) -> dict[str, Any]:
 def inception(sets: Sets) -> dict[str, Any]:
     """``inception_score`` in ten splits of all pictures, ``inception_score_1`` in one; the reference decides neither.
 
-    ``std`` is over splits and no error. Raises ValueError as :func:`refuse_impossible` does, and for fewer pictures.
+    ``std`` is over splits and no error, ``sd`` is one. Raises ValueError as :func:`refuse_impossible` does, and for
+    fewer pictures.
     """
     refuse_impossible(["inception_score"], sets.extractor)
     assert isinstance(sets.extractor, Classifier)
@@ -156,33 +157,45 @@ def inception(sets: Sets) -> dict[str, Any]:
         metric = {"name": "inception_score", "splits": splits, "shuffle_seed": 2020}
         of_samples = {name: each for name, each in sets.protocol.items() if name != "reference"}
         protocol = {"metric": metric, "m": len(logits), **of_samples}
-        answer[name] = measured(score.mean, protocol, **({"std": score.std} if splits > 1 else {}))
+        std, sd = score.std if splits > 1 else None, score.sd if sets.errors else None
+        answer[name] = measured(score.mean, protocol, std=std, sd=sd)
     return answer
 
 
 def precision_recall(sets: Sets) -> dict[str, Any]:
     """``precision`` and ``recall``: of generated pictures inside the reference's balls, and the other way round."""
     found = neighbours(sets.generated, sets.reference_features, k=_PRECISION_K, closed=True)
-    trials = {"precision": (found.inside_reference, found.m), "recall": (found.inside_generated, found.n)}
-    return _shares(sets, found, trials, closed=True)
+    errors = {
+        "precision": _interval(found.inside_reference, found.m),
+        "recall": _interval(found.inside_generated, found.n),
+    }
+    return _of_neighbours(sets, found, errors, closed=True)
 
 
 def density_coverage(sets: Sets) -> dict[str, Any]:
-    """``density`` and ``coverage`` of the reference's balls."""
+    """``density`` and ``coverage`` of the reference's balls; ``sd`` of the former is with these balls fixed."""
     found = neighbours(sets.generated, sets.reference_features, k=_COVERAGE_K, closed=False)
-    return _shares(sets, found, {"density": None, "coverage": (found.visited, found.n)}, closed=False)
+    errors = {
+        "density": {"sd": found.density_sd if sets.errors else None},
+        "coverage": _interval(found.visited, found.n),
+    }
+    return _of_neighbours(sets, found, errors, closed=False)
 
 
-def _shares(
-    sets: Sets, found: Neighbours, trials: Mapping[str, tuple[int, int] | None], *, closed: bool
+def _of_neighbours(
+    sets: Sets, found: Neighbours, errors: Mapping[str, Mapping[str, Any]], *, closed: bool
 ) -> dict[str, Any]:
-    """Each with Wilson's 95 % ``interval`` where it is a share, as if pictures did not depend on each other."""
+    """The numbers of ``found`` that ``errors`` names."""
     answer = {}
-    for name, trial in trials.items():
-        interval = None if trial is None else list(wilson(*trial))
+    for name, error in errors.items():
         metric = {"name": name, "k": found.k, "closed": closed}
-        answer[name] = sets.number(getattr(found, name), metric, counts=found.counts, interval=interval)
+        answer[name] = sets.number(getattr(found, name), metric, counts=found.counts, **error)
     return answer
+
+
+def _interval(successes: int, trials: int) -> dict[str, Any]:
+    """Wilson's, of 95 %, of a share, as if pictures did not depend on each other."""
+    return {"interval": list(wilson(successes, trials))}
 
 
 def _sd_of_blocks(

@@ -6,6 +6,9 @@ infinitesimal jackknife, Efron 1982). It costs as much as a few distances, where
 the spread over fresh sets where these have hardly more samples than features.
 
 Of fewer samples the distance is no smooth function, and the bootstrap is all there is (evaluation.md 7).
+
+Samples are generated ones beside a reference that stays, or pairs of an original and its reconstruction: then both sets
+are others, what one of a pair adds to the distance the other mostly takes away, and the first-order error costs twice.
 """
 
 import torch
@@ -33,41 +36,87 @@ def frechet_sd(generated: Float[Tensor, "m d"], own: Moments, reference: Moments
     n = own.n or len(generated)
     if n <= factor.shape[1]:
         return None
-    # d tr (F' S F)^(1/2) = tr(T dS) / 2, where F F' is the reference's covariance and T = B B' for this B
-    roots, vectors = _roots(factor.T @ own.covariance @ factor)
-    turned = factor @ vectors / roots.sqrt()
-    transport = turned @ turned.T
-    quadratic = torch.eye(len(own.mean), dtype=torch.float64) - transport
-    linear = 2 * (own.mean - reference.mean)
-    parts = [_contributions(rows.double() - own.mean, linear, quadratic) for rows in generated.split(_ROWS)]
-    return float(torch.cat(parts).std() / n**0.5)
+    return float(_contributions(generated, own, reference.mean, factor).std() / n**0.5)
+
+
+def frechet_sd_of_pairs(
+    generated: Float[Tensor, "m d"], reference: Float[Tensor, "m d"], own: Moments, other: Moments
+) -> float | None:
+    """The same over sets of ``m`` pairs, of which row i of either set is one; ``own`` and ``other`` are their moments.
+
+    None where either set has as many directions as ``m`` rows can have, for then more rows may have more.
+    """
+    own_factor, other_factor = _factor(own.covariance), _factor(other.covariance)
+    m = len(generated)
+    if m - 1 <= max(own_factor.shape[1], other_factor.shape[1]):
+        return None
+    of_generated = _contributions(generated, own, other.mean, other_factor)
+    of_reference = _contributions(reference, other, own.mean, own_factor)
+    return float((of_generated + of_reference).std() / m**0.5)
 
 
 def bootstrap_sd(generated: Float[Tensor, "m d"], reference: Moments, *, draws: int = _DRAWS) -> float:
     """Standard deviation of the distance over sets of ``m`` rows drawn from those of ``generated`` with replacement.
 
-    Its mean would be biased, and is not told. All draws are made of two m x m matrices of inner products.
+    Its mean would be biased, and is not told. The traces of all draws are made of one m x m matrix of inner products.
     """
-    rows = generated.double() - reference.mean
-    inner = rows @ rows.T
+    rows, m = generated.double() - reference.mean, len(generated)
     turned = rows @ _factor(reference.covariance)
-    within = turned @ turned.T
-    drawn = keys(seed=0, purpose="bootstrap", places=range(draws)).integers(len(rows), (len(rows),))
-    return float(torch.stack([_of_draw(inner[row][:, row], within[row][:, row]) for row in drawn]).std())
+    within, counts = turned @ turned.T, _counts(m, draws)
+    gap = (counts @ rows / m).square().sum(dim=1)
+    spread = (counts @ rows.square().sum(dim=1) - m * gap) / (m - 1)
+    eigenvalues = [torch.linalg.eigvalsh(_centred(within, each)) / (m - 1) for each in counts]
+    root = torch.stack([each.clamp(min=0).sqrt().sum() for each in eigenvalues])
+    return float((gap + spread - 2 * root).std())
 
 
-def _of_draw(inner: Float[Tensor, "m m"], within: Float[Tensor, "m m"]) -> Float[Tensor, ""]:
-    """The distance but for the trace of the reference: of inner products around its mean, alone and within it."""
-    m = len(inner)
-    mean = inner.mean()
-    trace = (inner.trace() - m * mean) / (m - 1)
-    across = within.mean(dim=0)
-    centred = (within - across - across[:, None] + within.mean()) / (m - 1)
-    return mean + trace - 2 * torch.linalg.eigvalsh(centred).clamp(min=0).sqrt().sum()
+def bootstrap_sd_of_pairs(
+    generated: Float[Tensor, "m d"], reference: Float[Tensor, "m d"], *, draws: int = _DRAWS
+) -> float:
+    """The same over sets of ``m`` pairs, of which row i of either set is one.
+
+    Where the covariances are X'X and Y'Y, the trace of the root of their product is the sum of singular values of XY'.
+    """
+    centre, m = reference.double().mean(dim=0), len(generated)
+    x, y = generated.double() - centre, reference.double() - centre
+    inner, counts = x @ y.T, _counts(m, draws)
+    x_mean, y_mean = counts @ x / m, counts @ y / m
+    gap = (x_mean - y_mean).square().sum(dim=1)
+    squares = (x.square() + y.square()).sum(dim=1)
+    spread = (counts @ squares - m * (x_mean.square() + y_mean.square()).sum(dim=1)) / (m - 1)
+    root = torch.stack([torch.linalg.svdvals(_centred(inner, each)).sum() for each in counts]) / (m - 1)
+    return float((gap + spread - 2 * root).std())
 
 
-def _contributions(centred: Tensor, linear: Tensor, quadratic: Tensor) -> Float[Tensor, " b"]:
-    return centred @ linear + ((centred @ quadratic) * centred).sum(dim=1)
+def _contributions(rows: Tensor, own: Moments, mean: Tensor, factor: Tensor) -> Float[Tensor, " m"]:
+    """What each row adds to the distance, but for a constant, where the other set's covariance is F F' of this factor.
+
+    d tr (F' S F)^(1/2) = tr(T dS) / 2, where T = B B' for this B.
+    """
+    roots, vectors = _roots(factor.T @ own.covariance @ factor)
+    turned = factor @ vectors / roots.sqrt()
+    quadratic = torch.eye(len(mean), dtype=torch.float64) - turned @ turned.T
+    linear = 2 * (own.mean - mean)
+    centred = [part.double() - own.mean for part in rows.split(_ROWS)]
+    return torch.cat([each @ linear + ((each @ quadratic) * each).sum(dim=1) for each in centred])
+
+
+def _counts(m: int, draws: int) -> Float[Tensor, "draws m"]:
+    """How often each of ``m`` rows is in each draw of as many."""
+    drawn = keys(seed=0, purpose="bootstrap", places=range(draws)).integers(m, (m,))
+    return torch.stack([each.bincount(minlength=m) for each in drawn]).double()
+
+
+def _centred(inner: Float[Tensor, "m m"], counts: Float[Tensor, " m"]) -> Float[Tensor, "u u"]:
+    """A draw's inner products around its means, of the rows that it has.
+
+    One that it has c times stands there once, by the root of c as long: the covariances are the same.
+    """
+    there = counts > 0
+    inner, counts = inner[there][:, there], counts[there]
+    m, roots = counts.sum(), counts.sqrt()
+    left, right = inner @ counts / m, counts @ inner / m
+    return (inner - left[:, None] - right + counts @ left / m) * torch.outer(roots, roots)
 
 
 def _factor(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d r"]:

@@ -12,10 +12,11 @@ from darkroom.metrics.rows import require_finite
 
 
 class Score(NamedTuple):
-    """Over splits; the std is with n."""
+    """Over splits; the std is with n. ``sd`` is the standard error of the mean, over other samples of the same law."""
 
     mean: float
     std: float
+    sd: float | None  # None of a single sample
 
 
 def inception_score(logits: Float[Tensor, "n classes"], *, splits: int = 10, shuffle_seed: int | None = 2020) -> Score:
@@ -32,10 +33,20 @@ def inception_score(logits: Float[Tensor, "n classes"], *, splits: int = 10, shu
         logits = logits[torch.from_numpy(order)]
     borders = [split * len(logits) // splits for split in range(splits + 1)]
     log_p = torch.log_softmax(logits.double(), dim=1)
-    values = [_score(log_p[start:end]) for start, end in itertools.pairwise(borders)]
-    return Score(float(np.mean(values)), float(np.std(values)))
+    of_splits = [_divergences(log_p[start:end]) for start, end in itertools.pairwise(borders)]
+    values = [float(each.mean().exp()) for each in of_splits]
+    mean, std = float(np.mean(values)), float(np.std(values))
+    # splits are independent sets, and the first-order error is too small for the few samples that each of them has
+    return Score(mean, std, std / (splits - 1) ** 0.5 if splits > 1 else _error(mean, of_splits[0]))
 
 
-def _score(log_p: Tensor) -> float:
+def _divergences(log_p: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
+    """KL(p(y | x), mean p(y)) of each sample."""
     mean = torch.logsumexp(log_p, dim=0) - np.log(len(log_p))
-    return float((log_p.exp() * (log_p - mean)).sum(dim=1).mean().exp())
+    return (log_p.exp() * (log_p - mean)).sum(dim=1)
+
+
+def _error(score: float, divergences: Float[Tensor, " n"]) -> float | None:
+    """First-order: where a sample moves the mean p(y), the mean divergence stays, since it is least there."""
+    n = len(divergences)
+    return score * float(divergences.std()) / n**0.5 if n > 1 else None

@@ -35,6 +35,7 @@ class Neighbours:
     inside_reference: int  # generated features inside some ball of the reference
     inside_generated: int  # the other way round
     containments: int  # pairs of a ball of the reference and a generated feature inside it
+    squared_containments: int  # over generated features, the sum of the squares of how many balls each is inside
     visited: int  # balls of the reference with at least one generated feature inside
 
     @property
@@ -56,6 +57,12 @@ class Neighbours:
         return self.containments / (self.k * self.m)
 
     @property
+    def density_sd(self) -> float:
+        """Standard error of this mean over generated features, over other ones beside the same reference."""
+        scatter = self.m * self.squared_containments - self.containments**2
+        return (scatter / (self.m - 1)) ** 0.5 / (self.k * self.m)
+
+    @property
     def coverage(self) -> float:
         return self.visited / self.n
 
@@ -72,24 +79,23 @@ def neighbours(generated: Float[Tensor, "m d"], reference: Float[Tensor, "n d"],
         if len(each) <= k:
             raise ValueError(f"neighbours: {len(each)} features have no {k}-th neighbour; give more than {k} pictures")
     of_generated, of_reference = radii(x, k), radii(y, k)
-    inside_reference = torch.zeros(len(x), dtype=torch.bool)
+    containments = torch.zeros(len(x), dtype=torch.int64)
     inside_generated, visited = torch.zeros(len(y), dtype=torch.bool), torch.zeros(len(y), dtype=torch.bool)
-    containments = 0
     for rows, columns in _tiles(len(x), len(y)):
         distance = _squares(x[rows], y[columns])
         in_reference = _within(distance, of_reference[columns][None], closed)
         in_generated = _within(distance, of_generated[rows][:, None], closed)
-        inside_reference[rows] |= in_reference.any(dim=1).cpu()
+        containments[rows] += in_reference.sum(dim=1).cpu()
         visited[columns] |= in_reference.any(dim=0).cpu()
         inside_generated[columns] |= in_generated.any(dim=0).cpu()
-        containments += int(in_reference.sum())
     return Neighbours(
         m=len(x),
         n=len(y),
         k=k,
-        inside_reference=int(inside_reference.sum()),
+        inside_reference=int((containments > 0).sum()),
         inside_generated=int(inside_generated.sum()),
-        containments=containments,
+        containments=int(containments.sum()),
+        squared_containments=int(containments.square().sum()),
         visited=int(visited.sum()),
     )
 
