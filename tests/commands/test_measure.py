@@ -15,13 +15,14 @@ from tiny_clip import NAME, tiny_clip
 from trained import CONF, asked, autoencoder_run, diffusion_run
 
 from darkroom.autoencoding.artifact import hash_of
+from darkroom.build import of_input
 from darkroom.commands import measure as module
 from darkroom.commands.checking.check import check
 from darkroom.commands.compare import compare
 from darkroom.commands.load import load_first_stage, load_generator, load_source
 from darkroom.commands.measure import measure
 from darkroom.data.prompts import names_hash
-from darkroom.generation.generator import Generator
+from darkroom.generation.generator import Generator, NotFinite
 from darkroom.generation.sample_set import SampleSet
 from darkroom.keys import keys
 from darkroom.metrics.clip_score import ClipScore
@@ -260,6 +261,21 @@ def test_an_evaluation_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         measured(run)
     assert (run.path / "evaluation.json").read_text() == BEFORE
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("distances", [True, False])
+def test_where_samples_run_away_all_else_is_written_before_that_is_told(tmp_path, monkeypatch, distances):
+    artifact = autoencoder_run(tmp_path / "autoencoder").path
+    run = diffusion_run(tmp_path / "run", "network.patch=2", first_stage=f"first_stage.path={artifact}")
+    monkeypatch.setattr(Generator, "latents", lambda _, __, keys, *___: torch.full((len(keys), 4, 4, 4), torch.nan))
+    chosen = [f"cache={tmp_path / 'features'}", *([] if distances else ["n=1"])]
+    with pytest.raises(NotFinite, match="samples are not finite; guide less") as caught:
+        measured(run, *chosen)
+    assert of_input(caught.value)  # so that the command answers it with its line
+    kept = json.loads((run.path / "evaluation.json").read_text())
+    assert {"val_psnr", "val_loss", "prompt_accuracy_real"} <= set(kept["metrics"])
+    assert not {"fd_autoencoder", "prompt_accuracy", "samples_per_second"} & set(kept["metrics"])
+    assert kept["made"]["ran_away"] == str(caught.value)
 
 
 def test_distances_stand_with_their_protocols_and_are_refused_beside_others(tmp_path, capsys):

@@ -33,12 +33,13 @@ def diffusion_run(
     folder: Path,
     *overrides: str,
     data: Sequence[str] = SHAPES,
+    first_stage: str = "first_stage=identity",
     captions: Sequence[str] | None = ("a red circle above a small blue square",),
     classes: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Run:
-    """A denoiser of pixels with weights of its own, whose condition was learnt from ``captions`` or ``classes``."""
-    config = config_of("shapes_latent_diffusion", "first_stage=identity", *data, *SMALL, *READER, *overrides)
+    """A denoiser with weights of its own, of pixels, whose condition was learnt from ``captions`` or ``classes``."""
+    config = config_of("shapes_latent_diffusion", first_stage, *data, *SMALL, *READER, *overrides)
     with open_dict(config):
         config.conditioner = resolve(config.conditioner, captions, classes).node
     run = Run(folder)

@@ -18,7 +18,7 @@ from darkroom.commands.reconstructions import Found, of_reconstructions
 from darkroom.conditioning.text import captions_of
 from darkroom.conditioning.words import refuse_deaf
 from darkroom.contracts import FirstStage, Judged, PictureSource
-from darkroom.generation.generator import Generator
+from darkroom.generation.generator import Generator, NotFinite
 from darkroom.generation.sample_set import SampleSet, conditions
 from darkroom.metrics.clip_score import ClipScore
 from darkroom.metrics.distances import FAMILIES, Sets, of_references, refuse_impossible
@@ -38,11 +38,12 @@ def distances(
     generator: Generator | None,
     *,
     sheet: Path,
-) -> Found:
+) -> tuple[Found, NotFinite | None]:
     """Every number by its name, with its protocol, of reconstructions and samples; those of samples want a network.
 
     A distance of samples comes with that of the first stage's reconstructions by the same extractor. Where copies of
-    the training are asked for, the closest pairs are written to ``sheet``.
+    the training are asked for, the closest pairs are written to ``sheet``. The second answer is why there are no
+    numbers of samples, where these ran away.
     """
     extractor, clip_score = extractor_of(run, config, first_stage), clip_score_of(config, generator)
     if config.memorisation:
@@ -51,14 +52,17 @@ def distances(
     foreign = None if isinstance(extractor, LatentFeatures) else extractor  # the first stage would judge itself
     found, by_picture = of_reconstructions(foreign, lpips, source, first_stage, config.batch_size)
     if generator is None:
-        return Found(found, by_picture)
+        return Found(found, by_picture), None
     if extractor is not None and config.n < 2:
         console.print(f"warning: n={config.n} samples have no distance", style="yellow")
         extractor = None
     if extractor is not None or clip_score is not None:
         copies = sheet if config.memorisation else None
-        found |= of_samples(extractor, clip_score, source, generator, config, sheet=copies)
-    return Found(found, by_picture)
+        try:
+            found |= of_samples(extractor, clip_score, source, generator, config, sheet=copies)
+        except NotFinite as error:
+            return Found(found, by_picture), error
+    return Found(found, by_picture), None
 
 
 def refuse_unscaled(extractor: FeatureExtractor | None, source: PictureSource, n: int) -> None:

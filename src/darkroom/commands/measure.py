@@ -22,7 +22,7 @@ from darkroom.conditioning.words import text_readers
 from darkroom.contracts import Judged, PictureSource, to_float
 from darkroom.data.prompts import PromptTable, names_hash
 from darkroom.files import digest, write_json
-from darkroom.generation.generator import Generator
+from darkroom.generation.generator import Generator, NotFinite
 from darkroom.keys import keys
 from darkroom.metrics.inference import exact_float32
 from darkroom.metrics.means import mean
@@ -50,7 +50,8 @@ def measure(config: DictConfig) -> dict[str, Any]:
     """Writes and answers ``{"metrics": {...}, "made": {...}}``: numbers with their protocols, and how they came about.
 
     Reconstructions leave the numbers of each picture beside it. The file is whole or absent. Raises ValueError or
-    OSError with one line for what only the run can tell.
+    OSError with one line for what only the run can tell; :class:`NotFinite`, where samples run away, once all that is
+    not of them is written.
     """
     run = find_run(config.run)
     with on_devices(run, config) if run.stage == "latent_diffusion" else nullcontext() as generator:
@@ -68,7 +69,7 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     made |= {"weights": "of the last step" if ema is None else f"EMA of width {ema.get('sigma_rel')}"}
     made |= {"devices": config.devices} | provenance(device())
     sheet = out.with_name(f"{out.stem}_copies.png")
-    numbers, by_picture = distances(run, config, source, first_stage, generator, sheet=sheet)
+    (numbers, by_picture), ran_away = distances(run, config, source, first_stage, generator, sheet=sheet)
     if isinstance(source, Judged):
         made["judge"] = source.judge_version
         numbers |= judged_reality(source, lambda image: reconstruct(first_stage, image), config)
@@ -82,9 +83,14 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
         if config.ema is not None:
             average = posthoc_average(run, config.ema, made["step"])
             made |= {"weights": f"EMA of width {config.ema}, of {average.snapshots} snapshots", "step": average.step}
-        if isinstance(source, Judged) and reads_text(generator):
+        if ran_away is None and isinstance(source, Judged) and reads_text(generator):
             cost = {name: made[name] for name in _COST}
-            numbers |= judged_samples(source, generator, config, out.with_suffix(".png"), cost)
+            try:
+                numbers |= judged_samples(source, generator, config, out.with_suffix(".png"), cost)
+            except NotFinite as error:
+                ran_away = error
+    if ran_away is not None:
+        made["ran_away"] = str(ran_away)
     if by_picture:
         save_by_picture(beside(out), by_picture)
     result = {"metrics": numbers, "made": made}
@@ -92,6 +98,8 @@ def _measured(run: Run, generator: Generator | None, config: DictConfig) -> dict
     console.print(table(numbers, f"{run.id}, {len(validation)} validation pictures"))
     console.print(f"written to {out}", soft_wrap=True)
     track(run, {name: number["value"] for name, number in numbers.items()})
+    if ran_away is not None:
+        raise ran_away
     return result
 
 
