@@ -133,6 +133,17 @@ def test_ancestral_sampling_is_ddim_with_all_the_noise(schedule):
     assert ancestral == pytest.approx(exact_moments(stochastic, DATA.denoiser(schedule), DATA, schedule, times))
 
 
+@pytest.mark.parametrize("schedule", [Flow(), Cosine(), VPLinear(), VarianceExploding()], ids=lambda s: str(s)[:9])
+def test_of_ddpms_two_variances_one_is_right_without_and_one_with_unit_variance_on_paths_that_preserve_it(schedule):
+    times = uniform(5, schedule)[:-1]  # the last step draws nothing
+    preserves = isinstance(schedule, Cosine | VPLinear)
+    for large, std, right in ((False, 0.0, True), (True, 1.0, preserves)):
+        data, sampler = Gaussian(0.7, std), functools.partial(sample_ancestral, large=large)
+        _, expected = data.marginal(schedule, times[-1])
+        _, variance = exact_moments(sampler, data.denoiser(schedule), data, schedule, times)
+        assert (variance == pytest.approx(expected.item(), rel=1e-6)) is right
+
+
 def test_euler_is_ddim_on_the_flow_path():
     schedule, noise = Flow(), double(-1.5, 0.2, 2).reshape(3, 1)
     for times in (uniform(7, schedule), uniform(7, schedule, shift=3.0)):

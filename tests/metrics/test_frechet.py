@@ -111,18 +111,6 @@ def test_moments_are_the_same_to_the_bit_for_any_batch(batch):
     )
 
 
-def test_processes_that_share_the_rows_find_the_same():
-    parts = [MomentSums() for _ in range(3)]
-    for rank, part in enumerate(parts[:2]):
-        for rows in REFERENCE[rank::2].split(100):
-            part.update(rows)
-    parts[0].merge(parts[1])
-    parts[0].merge(parts[2])  # one that had nothing
-    found, whole = parts[0].compute(), moments(REFERENCE)
-    assert found.n == 2000
-    torch.testing.assert_close(found.covariance, whole.covariance, rtol=1e-12, atol=1e-15)
-
-
 def test_far_from_zero_the_covariance_keeps_its_digits():
     far = REFERENCE.double() + 1e5
     torch.testing.assert_close(moments(far).covariance, moments(REFERENCE.double()).covariance, rtol=1e-8, atol=1e-9)

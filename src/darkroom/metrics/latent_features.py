@@ -5,12 +5,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor, nn
 
 from darkroom.contracts import FirstStage, to_float
 from darkroom.data.transforms import square
 from darkroom.metrics.extractor import ASKED, in_micro_batches
+from darkroom.metrics.preparation import pillow
 
 _PLACES = 8  # a side: larger latents are averaged over blocks, so that the covariance stays small
 
@@ -32,7 +32,7 @@ class LatentFeatures:
 
     def prepare(self, picture: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 s s"]:
         """The centre square in the resolution of the training."""
-        return square(Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()), self._resolution)
+        return square(pillow(picture), self._resolution)
 
     def __call__(self, prepared: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b d"]:
         """Float32, on the CPU."""

@@ -1,8 +1,7 @@
 """Mean and covariance of features, gathered in one pass in float64 (evaluation.md 6.2).
 
 Rows are folded in chunks of a fixed size and in their order, so that the result is the same, to the bit, for any size
-of the batches in which they come; what several processes gathered is merged by the same formula, equal but for
-rounding.
+of the batches in which they come.
 """
 
 from dataclasses import dataclass
@@ -42,13 +41,6 @@ class MomentSums:
                 rows = torch.cat(self._waiting)
                 self._fold(*_of_rows(rows[:_CHUNK]))
                 self._waiting = [rows[_CHUNK:]]
-
-    def merge(self, other: "MomentSums") -> None:
-        """Adds the rows of ``other``, which must not be used any more."""
-        self._flush()
-        other._flush()
-        if other._n:
-            self._fold(other._n, other._mean, other._scatter)
 
     def compute(self) -> Moments:
         """Raises ValueError for fewer than two rows, which have no covariance."""

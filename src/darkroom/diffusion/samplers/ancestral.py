@@ -22,8 +22,10 @@ def sample_ancestral(
 ) -> Float[Tensor, "b ..."]:
     """Ho et al. 2020, algorithm 2: draws x' from q(x' | x, x0 = x0_hat), first order, one call a step.
 
-    The variance is that of the posterior, or, with ``large``, that of the forward step (DDPM's two choices, right for
-    data without and with unit variance). The last step draws nothing. Raises ValueError without ``keys``.
+    The variance is that of the posterior, right for data without any, or, with ``large``, that of the forward step,
+    right for data of unit variance on a path that preserves it (alpha**2 + sigma**2 = 1): DDPM's two choices. For other
+    data, and with ``large`` on other paths, they are right in the limit of many steps. The last step draws nothing.
+    Raises ValueError without ``keys``.
     """
     x = start(noise, schedule, times)
     for step, (t, t_next) in enumerate(itertools.pairwise(times)):
