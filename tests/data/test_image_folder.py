@@ -114,6 +114,15 @@ def test_a_picture_that_fails_only_when_visited_is_replaced_by_the_next_everywhe
         batch(train, 5)
 
 
+def test_each_process_and_split_counts_by_itself_what_only_a_visit_finds(folder):
+    for name in ("train/a/02.png", "val/b/13.png"):
+        spoil(folder / name)
+    source = ImageFolder(folder, 4, max_unreadable=1, cache_mb=READ_EACH_TIME)
+    for split in ("train", "validation"):
+        for dataset in (source.split(split), pickle.loads(pickle.dumps(source.split(split)))):
+            assert len(batch(dataset, *range(len(dataset))).image) == len(dataset)
+
+
 def test_the_label_of_a_picture_that_is_replaced_is_that_of_the_next(folder):
     spoil(folder / "train" / "a" / "10.png")
     train = ImageFolder(folder, 4, max_unreadable=1, cache_mb=READ_EACH_TIME).split("train")

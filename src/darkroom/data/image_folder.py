@@ -46,7 +46,8 @@ class ImageFolder:
         validation_fraction: kept for validation where the folder gives no split.
         background: RGB in 0..255, shown where pictures are transparent.
         flip: training sees each picture mirrored half of the time.
-        max_unreadable: so many pictures may be named and skipped.
+        max_unreadable: so many pictures may be named and skipped; above ``cache_mb`` each process counts for itself,
+            and in each split, those that only a visit finds.
         max_pixels: larger pictures count as unreadable (decompression bombs); a large JPEG by the size that it is
             decoded at.
         cache_mb: memory for decoded pictures in each process, in MiB; 0 decodes at each visit.
