@@ -35,7 +35,13 @@ def photos():
     return [Image.open(path).convert("RGB").resize((96, 96)) for path in chosen]
 
 
-@pytest.fixture(scope="module", params=[pytest.param("real", marks=needs_real_data), "made"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("real", marks=needs_real_data),
+        pytest.param("made", marks=[pytest.mark.slow] if REAL else []),
+    ],
+)
 def folders(request, tmp_path_factory):
     """A reference of sixty pictures, sixty others, what may become of those, and weights of two networks."""
     place, random = tmp_path_factory.mktemp(request.param), np.random.default_rng(0)

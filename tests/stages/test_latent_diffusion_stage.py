@@ -4,6 +4,7 @@ import math
 import shutil
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from PIL import Image
@@ -94,6 +95,7 @@ def test_validation_and_samples_compile_nothing_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(
         LatentDiffusionStage, "compile_networks", lambda stage: compile_regions(stage.model.network, backend=counting)
     )
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # else the checks of every call are traced as well
     few = ["max_steps=2", "trainer.val_check_interval=1", "network.depth=1"]
     run = train(tmp_path / "compiled", DIFFUSION, *few, "compile=true")
     assert len(rows(run, "val/loss")) == 2
