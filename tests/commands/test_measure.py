@@ -295,6 +295,24 @@ def test_distances_stand_with_their_protocols_and_are_refused_beside_others(tmp_
     assert "fd_pixels: not to be compared" in said.err + said.out
 
 
+def test_of_many_samples_sums_are_enough_for_the_frechet_distance_where_a_judge_reads_the_pictures(
+    tmp_path, monkeypatch
+):
+    run = diffusion_run(tmp_path / "run")
+
+    def distance(cache, *families):
+        asked = ["n=8", "n_reference=7", f"metrics=[{','.join(families)}]", f"cache={tmp_path / cache}"]
+        return measured(run, *asked)["metrics"]["fd_pixels"]
+
+    whole = distance("whole", "fd")
+    monkeypatch.setattr("darkroom.metrics.collecting.HELD", 4)
+    found, beside_kid = distance("sums", "fd"), distance("held", "fd", "kid")
+    assert [found[name] == beside_kid[name] == whole[name] for name in ("value", "protocol")] == [True, True]
+    assert (whole["sd_by"], beside_kid["sd_by"], found["sd_by"]) == (*["first order"] * 2, "first order, by 4 of 8")
+    kept = {cache: next((tmp_path / cache).glob("*.npz")) for cache in ("sums", "held")}
+    assert {cache: "features" in np.load(file).files for cache, file in kept.items()} == {"sums": False, "held": True}
+
+
 def test_a_training_split_too_small_for_what_is_asked_is_told_before_anything_is_drawn(tmp_path, monkeypatch):
     run = diffusion_run(tmp_path / "run")
     monkeypatch.setattr(Generator, "__call__", lambda *_, **__: pytest.fail("was drawn"))

@@ -1,11 +1,12 @@
 """What a run draws, held against its training pictures; what its first stage reconstructs, against the originals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from darkroom.build import build
 from darkroom.commands.conditions import of_captions, of_conditions
@@ -21,6 +22,7 @@ from darkroom.contracts import FirstStage, Judged, PictureSource
 from darkroom.generation.generator import Generator, NotFinite
 from darkroom.generation.sample_set import SampleSet, conditions
 from darkroom.metrics.clip_score import ClipScore
+from darkroom.metrics.collecting import collected, spacing
 from darkroom.metrics.distances import FAMILIES, Sets, of_references, refuse_impossible
 from darkroom.metrics.extractor import FeatureExtractor, features
 from darkroom.metrics.latent_features import LatentFeatures
@@ -109,6 +111,7 @@ def of_samples(
 
     Where no judge reads pictures, also whether the samples show these conditions. With a ``sheet`` for the closest
     pairs also whether they are copies. ``beside_real``: with what real pictures reach, where that says something.
+    Where nothing but the Frechet distance wants features, memory does not grow with ``n``.
     """
     training = source.split("train")
     asked = SampleSet(config.n, config.n_reference, config.seed)
@@ -117,22 +120,27 @@ def of_samples(
     if extractor is not None:
         families = _families(config)
         refuse_impossible(families, extractor)
-        reference = len(asked.reference(training))
-        refuse_few("the run's training split", reference, of_references(families), config.kid_size)
+        n_reference = len(asked.reference(training))
+        refuse_few("the run's training split", n_reference, of_references(families), config.kid_size)
         real = RealFeatures(extractor, source, asked, Path(config.cache), config.batch_size)
-        warn_of_few({"the run": config.n, "the reference": reference})
-    rows, scores, start = [], [], 0
+        warn_of_few({"the run": config.n, "the reference": n_reference})
     drawn = generator(prompts, asked.keys(), batch_size=config.batch_size)
-    for pictures in progress(drawn, config.n, config.batch_size, "developing for distances"):
-        if extractor is not None:
-            rows.append(features(extractor, [pictures]))
-        if clip_score is not None:
-            scores.append(clip_score([pictures], captions_of(prompts)[start : start + len(pictures)]))
-        start += len(pictures)
+    pictures: Iterable[Tensor] = progress(drawn, config.n, config.batch_size, "developing for distances")
+    scores: list[Tensor] = []
+    if clip_score is not None:
+        pictures = _scored(pictures, clip_score, captions_of(prompts), scores)
     found: dict[str, Any] = {}
-    if extractor is not None and real is not None:
+    if extractor is None or real is None:
+        for _ in pictures:  # for their scores
+            pass
+    else:
+        sums = set(_families(config)) == {"fd"} and isinstance(source, Judged) and sheet is None
+        every = spacing(config.n) if sums else 1
+        rows = collected((features(extractor, [each]) for each in pictures), every=every)
+        assert rows.rows is not None
         protocol = {"extractor": extractor.protocol, "reference": asked.facts(source), **conditions(training)}
-        sets = Sets(torch.cat(rows), real.reference(), protocol, config.kid_size, extractor)
+        reference = real.reference(held=not sums or spacing(n_reference) == 1)
+        sets = Sets(rows.rows, reference, protocol, config.kid_size, extractor, own=rows.moments)
         found |= {name: number for family in _families(config) for name, number in FAMILIES[family](sets).items()}
         if not isinstance(source, Judged):
             found |= of_conditions(sets, real, generator, beside_real=beside_real)
@@ -141,6 +149,17 @@ def of_samples(
     if clip_score is not None:
         found |= of_captions(clip_score, torch.cat(scores), source, config.batch_size if beside_real else None)
     return found
+
+
+def _scored(
+    pictures: Iterable[Tensor], clip_score: ClipScore, captions: Sequence[str], scores: list[Tensor]
+) -> Iterator[Tensor]:
+    """``pictures`` as they come, batch by batch; ``scores`` gains those of each batch under its ``captions``."""
+    start = 0
+    for batch in pictures:
+        scores.append(clip_score([batch], captions[start : start + len(batch)]))
+        start += len(batch)
+        yield batch
 
 
 def _families(config: DictConfig) -> Sequence[str]:

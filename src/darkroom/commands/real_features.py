@@ -28,9 +28,9 @@ class RealFeatures:
     cache: Path
     batch_size: int
 
-    def reference(self) -> Statistics:
-        """Of the training pictures that are the reference."""
-        return self._kept("train", {"reference": self.samples.facts(self.source)})
+    def reference(self, *, held: bool = True) -> Statistics:
+        """Of the training pictures that are the reference; their moments alone unless ``held``."""
+        return self._kept("train", {"reference": self.samples.facts(self.source)}, held=held)
 
     def memory(self, first_stage: FirstStage, *, mirrored: bool) -> Float[Tensor, "n d"]:
         """Of what a denoiser could have learnt by heart: the reference as the first stage gives it back.
@@ -48,7 +48,9 @@ class RealFeatures:
         facts = {"data": self.source.fingerprint, "split": "validation", "pictures": size}
         return _rows(self._kept("validation", {"reference": facts}, first_stage))
 
-    def _kept(self, split: str, facts: Mapping[str, Any], first_stage: FirstStage | None = None) -> Statistics:
+    def _kept(
+        self, split: str, facts: Mapping[str, Any], first_stage: FirstStage | None = None, *, held: bool = True
+    ) -> Statistics:
         pictures = self.source.split(split)
         places = self.samples.reference(pictures) if split == "train" else range(len(pictures))
 
@@ -63,7 +65,7 @@ class RealFeatures:
 
         if first_stage is not None:
             facts = {**facts, "through": first_stage.spec.hash}
-        return kept_statistics(self.cache, {"extractor": self.extractor.protocol, **facts}, compute)
+        return kept_statistics(self.cache, {"extractor": self.extractor.protocol, **facts}, compute, features=held)
 
 
 def _rows(statistics: Statistics) -> Float[Tensor, "n d"]:
