@@ -67,6 +67,7 @@ ROWS: list[Row] = [
     ("evaluate", [*C, "held_out=single/../flat"], ["held_out=single/../flat", "folder of training"]),
     ("evaluate", [*C, "metrics=[fd]"], ["metrics: ", "copies"]),
     ("evaluate", [*C, "seed=1"], ["seed: is of samples", "folders"]),
+    ("evaluate", [*G, "batch_size=1"], ["batch_size: is of samples", "folders"]),
     ("evaluate", [*C, "out=pairs.png"], ["out=pairs.png", ".json"]),
     # a frozen text tower of a run, where its file lies now
     ("evaluate", [*G, "conditioner.pretrained=x.pt"], ["conditioner.pretrained=x.pt", "run=RUN"]),

@@ -23,7 +23,7 @@ _MODES = {  # what evaluate.py is asked for, and the keys of each, of which no o
     "probe=[A,B]": ("probe",),
 }
 _OF_SAMPLES = (  # keys by which a run's samples are drawn and chosen
-    *("n", "n_reference", "seed", "sampler", "steps", "guidance", "guidance_scale", "ema", "checkpoint"),
+    *("n", "n_reference", "seed", "sampler", "steps", "guidance", "guidance_scale", "ema", "checkpoint", "batch_size"),
 )
 _WITH_COMPARE = ("compare", "packages", "statistics_out", "devices")  # of the last two another line tells
 _ANY = f"{', '.join(list(_MODES)[:-1])} or {list(_MODES)[-1]}"
