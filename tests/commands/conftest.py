@@ -108,10 +108,10 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def artifact() -> Callable[..., None]:
     """A function that writes the files of a first-stage artifact into a folder, with a true hash."""
 
-    def made(folder: Path, factor: int = 8) -> None:
+    def made(folder: Path, factor: int = 8, **latents: int | str) -> None:
         folder.mkdir(parents=True)
         for name in FILES_OF_ARTIFACT:
-            (folder / name).write_text(json.dumps({"factor": factor}))
+            (folder / name).write_text(json.dumps({"factor": factor, **latents}))
         (folder / "HASH").write_text(hash_of(folder))
 
     return made

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from darkroom.commands import fit, parts, train
 from darkroom.commands.console import console
-from darkroom.commands.fit import accelerator, close, know_pictures, overfitted, settled
+from darkroom.commands.fit import accelerator, close, know_pictures, of_other_pictures, overfitted, settled
 from darkroom.data.shapes.source import Shapes
 from darkroom.runs.folder import Run
 
@@ -48,6 +48,18 @@ def test_the_closing_line_names_the_folder_whatever_its_name_holds(tmp_path, cap
     run = Run(tmp_path / "my logs, [old][/b] :cat:")
     close(run, [])
     assert capsys.readouterr().out == f"the run:               {run.path}\n"
+
+
+def test_a_first_stage_of_other_pictures_is_told(tmp_path, artifact):
+    artifact(tmp_path / "first", resolution=64, data_fingerprint="abc")
+
+    def told(**here):
+        return of_other_pictures(OmegaConf.create({"first_stage": {"path": str(tmp_path / "first")}, **here}))
+
+    assert told(resolution=64, data_fingerprint="abc") is None
+    assert "pictures of 64 pixels, and this run has resolution=32" in told(resolution=32, data_fingerprint="abd")
+    assert "other pictures than this run's" in told(resolution=64, data_fingerprint="abd")
+    assert of_other_pictures(OmegaConf.create({"first_stage": {"_target_": "identity"}})) is None
 
 
 def test_of_several_processes_the_first_alone_reads_all_pictures(tmp_path):

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from darkroom.autoencoding.artifact import find_artifact, read_latents
 from darkroom.autoencoding.first_stage import copy_artifact
 from darkroom.build import build, escaped, literal
 from darkroom.callbacks.artifact import Artifact
@@ -86,6 +87,8 @@ def fit(config: DictConfig, source: PictureSource) -> None:
     newest = run.loadable()
     if config.get("init") is not None and newest is None:
         initialise(stage.model, config)
+    if newest is None and (words := of_other_pictures(config)):
+        console.print(f"warning: {words}", style="yellow", soft_wrap=True)
     if config.compile:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
@@ -174,6 +177,18 @@ def know_pictures(config: DictConfig, run: Run, source: PictureSource, *, first:
         )
     with open_dict(config):
         config.data_fingerprint = found
+
+
+def of_other_pictures(config: DictConfig) -> str | None:
+    """A line where the first stage learnt from pictures that are not the run's, which may be meant."""
+    if not (path := OmegaConf.select(config, "first_stage.path")):
+        return None
+    made, learnt = read_latents(find_artifact(path)), f"first_stage.path={path}: learnt from"
+    if made.get("resolution") not in (None, config.resolution):
+        return f"{learnt} pictures of {made['resolution']} pixels, and this run has resolution={config.resolution}"
+    if made.get("data_fingerprint") not in (None, config.data_fingerprint):
+        return f"{learnt} other pictures than this run's; unless that is meant, give both stages the same data"
+    return None
 
 
 def refuse_impossible(trainer: Trainer, stage: Stage, datamodule: LightningDataModule, source: PictureSource) -> None:
