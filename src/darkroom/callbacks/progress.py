@@ -17,8 +17,9 @@ _REFRESH = 1.0  # seconds between two drawings of the bar: each takes some milli
 class StepProgress(ProgressBar):
     """Rich's bar on a terminal; elsewhere a plain line now and then.
 
-    Shows what a stage logs with ``prog_bar=True``. Drawn by the training thread itself at most once a second: a thread
-    that refreshes would fight with the training for Python's lock.
+    Shows what a stage logs with ``prog_bar=True``. Speeds are of the training without its validations, which the time
+    that is left counts as often as they came up to now. Drawn by the training thread itself at most once a second: a
+    thread that refreshes would fight with the training for Python's lock.
     """
 
     def __init__(self, line_seconds: float = 30.0, console: Console | None = None) -> None:
@@ -41,6 +42,7 @@ class StepProgress(ProgressBar):
         super().on_train_start(trainer, pl_module)
         self._since, self._first_step = time.monotonic(), trainer.global_step
         self._pictures = 0
+        self._validated = 0.0  # seconds in validations
         if self._enabled and self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -63,8 +65,16 @@ class StepProgress(ProgressBar):
             self._draw(trainer, pl_module, "training")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._bar is not None:
+        if trainer.sanity_checking:
+            return
+        self._validation_began = time.monotonic()
+        last = trainer.global_step >= trainer.max_steps  # its measurements may take longer than a short training
+        if self._bar is not None or (self._enabled and last):
             self._draw(trainer, pl_module, "validating")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._validated += time.monotonic() - self._validation_began
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._enabled:
@@ -87,7 +97,8 @@ class StepProgress(ProgressBar):
         steps, seconds = trainer.global_step - self._first_step, time.monotonic() - self._since
         parts = []
         if steps:
-            parts += [f"{steps / seconds:.2f} steps/s", f"{self._pictures / seconds:.0f} pictures/s"]
+            trained = seconds - self._validated
+            parts += [f"{steps / trained:.2f} steps/s", f"{self._pictures / trained:.0f} pictures/s"]
             if trainer.max_steps > 0:
                 parts.append(f"{clock((trainer.max_steps - trainer.global_step) * seconds / steps)} left")
         metrics = self.get_metrics(trainer, pl_module)
