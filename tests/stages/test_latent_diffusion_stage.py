@@ -158,3 +158,11 @@ def test_a_caption_of_10000_characters_is_trained_on_as_far_as_the_tower_reads(t
     vectors = tower(Prompts(caption=(long, read, long[-300:]))).vector
     assert torch.equal(vectors[0], vectors[1])
     assert not torch.equal(vectors[0], vectors[2])
+
+
+def test_the_bar_shows_the_loss(tmp_path, capsys):
+    progress = "+callback.progress={_target_: darkroom.callbacks.progress.StepProgress}"
+    run = train(tmp_path / "run", DIFFUSION, "max_steps=2", progress)
+    end = capsys.readouterr().out.partition("trained: step 2/2, ")[2].splitlines()[0]
+    [(_, loss)] = rows(run, "train/loss")
+    assert end.endswith(f"train/loss {float(loss):.4g}")

@@ -86,8 +86,11 @@ class Stage(LightningModule):
         """Logs the means since the last log; in between nothing waits for the device."""
         ended = self._batches % self.trainer.accumulate_grad_batches == 0
         if ended and self.trainer.global_step % log_every(self.trainer) == 0:
-            means = {f"train/{name}": value / self._batches for name, value in self._sums.items()}
-            self.log_dict({**means, "train/lr": self._rate}, sync_dist=self.trainer.world_size > 1)
+            means = {name: value / self._batches for name, value in self._sums.items()}
+            shared = self.trainer.world_size > 1
+            self.log("train/loss", means.pop("loss"), prog_bar=True, sync_dist=shared)
+            others = {f"train/{name}": value for name, value in means.items()}
+            self.log_dict({**others, "train/lr": self._rate}, sync_dist=shared)
             self._sums, self._batches = {}, 0
 
     def keys(self, purpose: str, batch: Batch | LatentBatch) -> Keys:
