@@ -15,6 +15,7 @@ from darkroom.data.shapes.source import Shapes
 from darkroom.metrics.paired import bicubic_roundtrip, psnr
 from darkroom.runs.failure import load_failure
 from darkroom.runs.folder import Run
+from darkroom.runs.summary import update_summary
 
 pytestmark = pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
 STEPS = ["max_steps=6", "trainer.val_check_interval=6"]
@@ -102,6 +103,28 @@ def test_a_finished_run_that_is_resumed_writes_no_second_artifact(run):
     train(run.path, AUTOENCODER, *STEPS)
     assert read_hash(run.first_stage) == before
     assert [path.name for path in run.path.glob("first_stage*")] == ["first_stage"]
+
+
+def test_a_run_that_is_done_says_so_and_how_to_train_on(run, monkeypatch, capsys):
+    began = []
+    monkeypatch.setattr("darkroom.commands.fit.loggers", lambda *_: began.append(True) or [])
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.suffix != ".yaml"}
+    train(run.path, AUTOENCODER, *STEPS)
+    said = capsys.readouterr().out
+    assert (
+        f"has done its 6 steps, nothing is trained; for more: python train.py resume={run.path} max_steps=M\n" in said
+    )
+    after = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.suffix != ".yaml"}
+    assert (began, after) == ([], before)
+
+
+def test_a_run_killed_before_its_loggers_were_closed_closes_them_when_it_is_resumed(run, monkeypatch, capsys):
+    began = []
+    monkeypatch.setattr("darkroom.commands.fit.loggers", lambda *_: began.append(True) or [])
+    update_summary(run, {"closed": False})
+    train(run.path, AUTOENCODER, *STEPS)
+    assert began and "nothing is trained" not in capsys.readouterr().out
+    assert run.summary["closed"] is True
 
 
 def test_an_autoencoder_that_is_trained_on_leaves_the_first_artifact_alone(tmp_path):

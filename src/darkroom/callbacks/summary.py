@@ -16,7 +16,8 @@ from darkroom.runs.trainer import run_of
 class Summary(Callback):
     """Writes the last value of every metric, ``seconds`` over all parts of a resumed run, and where the run came from.
 
-    ``finished`` is true once all is there that the training leaves, its last checkpoint and an autoencoder's artifact.
+    ``finished`` is true once all is there that the training leaves, its last checkpoint and an autoencoder's artifact;
+    ``closed``, which ``commands/fit.py`` sets, once the loggers have it too: a kill in between leaves work to them.
     What a kill undid counts neither in ``seconds`` nor in ``pictures``.
     ``pictures_per_second`` is that of the whole training, first step and validations included: what a user waited.
     """
@@ -31,7 +32,7 @@ class Summary(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._since = time.monotonic()
-        facts = {**provenance(pl_module.device), **parameter_counts(pl_module), "finished": False}
+        facts = {**provenance(pl_module.device), **parameter_counts(pl_module), "finished": False, "closed": False}
         self._write(trainer, pl_module, facts)
 
     def on_train_batch_end(

@@ -35,11 +35,12 @@ from darkroom.data.datamodule import DataModule
 from darkroom.data.sampler import micro_batch_size
 from darkroom.files import sweep
 from darkroom.keys import module_seed
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint import AtomicCheckpointIO, step_of
 from darkroom.runs.folder import Run
 from darkroom.runs.loggers import Closing
 from darkroom.runs.machine import multiplies_bf16
 from darkroom.runs.memory import keep_freed_memory
+from darkroom.runs.summary import update_summary
 from darkroom.runs.wandb_pieces import how_to_look
 from darkroom.stages.base import Stage
 
@@ -93,6 +94,11 @@ def fit(config: DictConfig, source: PictureSource) -> None:
         stage.compile_networks()
     datamodule = stage.datamodule(source, batch_size=config.batch_size, num_workers=config.num_workers)
     refuse_impossible(trainer, stage, datamodule, source)
+    if newest is not None and is_done(config, run, newest):
+        if trainer.is_global_zero:
+            write_down(config, run, [])
+            say_done(config, run)
+        return
     with uncollected():  # W&B loads, and once more when its run begins
         trainer.loggers = loggers(config, run)
         if trainer.is_global_zero:
@@ -105,6 +111,8 @@ def fit(config: DictConfig, source: PictureSource) -> None:
         raise
     if trainer.is_global_zero:
         close(run, trainer.loggers)
+        if run.summary.get("finished"):  # whose keeper may be left out
+            update_summary(run, {"closed": True})
 
 
 def accelerator(trainer: DictConfig) -> str:
@@ -226,6 +234,28 @@ def loggers(config: DictConfig, run: Run) -> list[Logger]:
     """Those of the config, each told the run's folder."""
     nodes = [node for node in (config.get("logger") or {}).values() if node is not None]
     return [build(node)(run.path) for node in nodes]
+
+
+def is_done(config: DictConfig, run: Run, newest: Path) -> bool:
+    """Whether nothing of the training is left to do: no step, no artifact, nothing that a logger had not yet taken.
+
+    ``newest`` is the checkpoint that the run would go on from.
+    """
+    summary = run.summary
+    return bool(
+        step_of(newest) >= config.trainer.max_steps
+        and summary.get("finished")
+        and summary.get("closed")
+        and (config.get("autoencoder") is None or run.first_stage.is_dir())
+    )
+
+
+def say_done(config: DictConfig, run: Run) -> None:
+    """That there is nothing to train, how to train on, and where everything is."""
+    command = f"{shlex.join(['python', 'train.py', f'resume={run.path}'])} max_steps=M"
+    steps = config.trainer.max_steps
+    console.print(f"the run has done its {steps} steps, nothing is trained; for more: {command}", soft_wrap=True)
+    close(run, [])
 
 
 def say_stopped(run: Run, trainer: Trainer, stop: Stopped) -> None:

@@ -21,11 +21,15 @@ def read_piece(piece: Path) -> list[dict[str, Any]]:
 
 
 def how_to_look(folder: Path) -> list[str]:
-    """Lines that say how to see the run in ``folder``; empty where W&B kept nothing offline."""
+    """Lines that say how to see the run in ``folder``; empty where W&B kept nothing offline.
+
+    Of several pieces the newest may hold an evaluation alone: W&B's tool lists all that lie in one folder.
+    """
     offline = offline_pieces(folder)
     if not offline:
         return []
+    shown = offline[0] if len(offline) == 1 else folder / "wandb"
     return [
-        f"look at the run now:   {shlex.join(['wandb', 'leet', str(offline[-1])])}",
+        f"look at the run now:   {shlex.join(['wandb', 'leet', str(shown)])}",
         f"upload it later:       {shlex.join(['wandb', 'sync', *map(str, offline)])}",
     ]
