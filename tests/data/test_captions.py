@@ -54,6 +54,19 @@ def test_a_folder_without_captions_has_none(tmp_path):
     assert captions(tmp_path, "1.png") is None
 
 
+def test_rows_that_have_other_keys_and_no_text_are_told_by_file_and_key(tmp_path, caplog):
+    write_rows(tmp_path / "a" / "metadata.jsonl", {"file_name": "1.png", "text": None, "category": "food"})
+    write_rows(tmp_path / "b" / "metadata.jsonl", {"file_name": "2.png"})
+    assert captions(tmp_path, "a/1.png", "b/2.png") is None
+    assert not caplog.messages
+    write_rows(
+        tmp_path / "c" / "metadata.jsonl", {"file_name": "3.png", "tags": [1]}, {"file_name": "4.png", "caption": "x"}
+    )
+    assert captions(tmp_path, "a/1.png", "b/2.png", "c/3.png", "c/4.png") is None
+    [said] = caplog.messages
+    assert said.startswith(f"{tmp_path / 'c' / 'metadata.jsonl'}: no row has text") and said.endswith("caption, tags")
+
+
 def test_missing_and_surplus_rows_are_counted_and_named(tmp_path, caplog):
     write_rows(tmp_path / "metadata.jsonl", *({"file_name": f"{i}.png", "text": "t"} for i in range(6)))
     assert captions(tmp_path, "0.png", "9.png") == ["t", ""]

@@ -11,6 +11,7 @@ import posixpath
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 METADATA = "metadata.jsonl"
 _SHOWN = 3  # names in a warning
@@ -21,7 +22,8 @@ def read_captions(root: Path, pictures: Sequence[str], files: Iterable[str]) -> 
     """A caption for each of ``pictures``, or None where there is not one in the whole folder.
 
     A row wins over a ``.txt``. A picture with neither has the empty caption, which trains the unconditional case;
-    rows without a picture are left out. Both are counted in a warning.
+    rows without a picture are left out. Both are counted in a warning, and one names a file whose rows have other keys
+    but no ``text``.
 
     Args:
         pictures: names relative to ``root``, with forward slashes.
@@ -55,19 +57,25 @@ def _all_rows(root: Path, files: Sequence[str]) -> dict[str, str]:
     """Caption by picture name; the empty string where a row has no ``text``."""
     captions: dict[str, str] = {}
     for file in files:
+        keys: set[str] = set()
         for number, line in enumerate(_read(root / file).split("\n"), start=1):
             if not line.strip():
                 continue
             where = f"{root / file}, line {number}"
-            name, text = _row(line, where)
+            row = _row(line, where)
+            name, text = row["file_name"], " ".join((row.get("text") or "").split())
+            keys |= row.keys()
             picture = _composed(posixpath.normpath(posixpath.join(posixpath.dirname(file), name)))
             if picture in captions:
                 raise ValueError(f"{where}: a second row for {name!r}; keep one row a picture")
             captions[picture] = text
+        if "text" not in keys and (others := sorted(keys - {"file_name"})):
+            shown = ", ".join(others)
+            _log.warning("%s: no row has text, which would be the caption; the rows have %s", root / file, shown)
     return captions
 
 
-def _row(line: str, where: str) -> tuple[str, str]:
+def _row(line: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as fault:
@@ -77,7 +85,7 @@ def _row(line: str, where: str) -> tuple[str, str]:
     text = row.get("text")
     if text is not None and not isinstance(text, str):
         raise ValueError(f"{where}: text={text!r} is not a string; write one caption a picture")
-    return row["file_name"], " ".join((text or "").split())
+    return row
 
 
 def _read(path: Path) -> str:
