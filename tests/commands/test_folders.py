@@ -16,6 +16,7 @@ from PIL import Image, ImageFilter
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from darkroom.commands import evaluate
+from darkroom.commands.folders import error
 from darkroom.data.plain_folder import PlainFolder, prepared
 from darkroom.metrics.inception_extractor import InceptionExtractor
 from darkroom.metrics.statistics_file import read_statistics, write_statistics
@@ -217,6 +218,11 @@ def test_a_family_that_these_features_cannot_give_is_refused_and_others_are_name
     assert evaluate.main(argv, ROOT / "conf") == 2
     said = capsys.readouterr()
     assert "squeezenet1_1 gives features alone; give extractor=inception" in said.err
+
+
+def test_the_uncertainty_of_a_number_is_told_by_its_name():
+    assert error({"value": 0.5, "sd": 0.134, "chance": 0.25}) == "standard error 0.13, chance 0.25"
+    assert error({"value": 0.5, "interval": (0.4, 0.6)}) == "0.4 to 0.6"
 
 
 def test_of_many_pictures_sums_are_enough_for_the_frechet_distance_and_its_error(folders, monkeypatch):

@@ -123,6 +123,8 @@ def test_what_ranks_is_the_extractor_of_the_command_line_else_the_first_and_othe
         name, ranking = module.ranked(found, by)
         assert (name, [each.setting["guidance_scale"] for each in ranking]) == (metric, order)
     assert module.ranked([]) == ("", [])
+    assert module.ranked(found[1:3])[0] == "fd_pixels"  # the accuracy is the same for both
+    assert module.ranked(found[:1])[0] == "prompt_accuracy"
 
 
 def test_widths_of_the_average_are_tried_where_snapshots_were_kept(tmp_path):

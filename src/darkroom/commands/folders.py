@@ -167,7 +167,7 @@ def warn_of_same(sets: Mapping[str, Moments]) -> None:
 
 def error(number: Mapping[str, Any]) -> str:
     """A number's own uncertainty in words, where it has one, and what real pictures and chance would reach."""
-    words = [f"standard deviation {number['sd']:.2g}"] if "sd" in number else []
+    words = [f"standard error {number['sd']:.2g}"] if "sd" in number else []
     words += ["{:.4g} to {:.4g}".format(*number["interval"])] if "interval" in number else []
     words += [f"real pictures {number['real']:.4g}"] if "real" in number else []
     return ", ".join([*words, *([f"chance {number['chance']:.4g}"] if "chance" in number else [])])

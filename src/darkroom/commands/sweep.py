@@ -103,7 +103,7 @@ class Measured(NamedTuple):
 def ranked(found: Sequence[Measured], by: str | None = None) -> tuple[str, list[Measured]]:
     """The best first, and by which metric: ``by``, else the first that there is. Others decide where it is the same.
 
-    Nothing of nothing.
+    One that is the same for all is not named, since it decides nothing. Nothing of nothing.
     """
     if not found:
         return "", []
@@ -112,7 +112,8 @@ def ranked(found: Sequence[Measured], by: str | None = None) -> tuple[str, list[
     def worth(each: Measured) -> list[float]:
         return [each.row[name] if less_is_better(name) else -each.row[name] for name in names]
 
-    return names[0], sorted(found, key=worth)
+    decides = (name for name in names if any(each.row[name] != found[0].row[name] for each in found))
+    return next(decides, names[0]), sorted(found, key=worth)
 
 
 def announced(settings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
