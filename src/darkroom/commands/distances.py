@@ -74,7 +74,8 @@ def refuse_unscaled(extractor: FeatureExtractor | None, source: PictureSource, n
             "memorisation: wants features; give extractor=NAME extractor.weights=FILE, and n of at least 2"
         )
     if (size := len(source.split("validation"))) < LEAST:
-        raise ValueError(f"memorisation: {size} validation pictures set no scale; it wants {LEAST} or more")
+        others = "leave it out, or hold pictures of sample.py against others: generated=DIR training=DIR held_out=DIR"
+        raise ValueError(f"memorisation: {size} validation pictures set no scale, it wants {LEAST} or more; {others}")
 
 
 def extractor_of(run: Run, config: DictConfig, first_stage: FirstStage) -> FeatureExtractor | None:
