@@ -1,5 +1,6 @@
 """Each row of mistakes/ through the commands themselves: one line with its words, exit code 2, nothing written."""
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,14 @@ def test_jobs_that_write_each_a_file_of_its_own_start():
     assert sweep("kid_size=7,8", "out=of ${kid_size}.json") == 0
     assert started == [(5, "some/of-0.json"), (6, "some/of-1.json"), (7, "of 7.json"), (8, "of 8.json")]
     assert everything() == before
+
+
+def test_what_is_logged_while_a_run_is_evaluated_is_shown_as_a_warning(capsys):
+    def task(_: DictConfig) -> None:
+        logging.getLogger("darkroom.data.captions").warning("4 pictures have no caption")
+
+    assert enter("evaluate", ["compare=[file,file]"], Path("conf"), task, wants=["compare"]) == 0
+    assert capsys.readouterr().out == "warning: 4 pictures have no caption\n"
 
 
 def test_an_experiment_that_is_no_text_hides_not_the_others(capsys):
