@@ -6,7 +6,7 @@ from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from darkroom.conditioning.words import class_names, in_words
+from darkroom.conditioning.words import heard
 from darkroom.contracts import Batch, LatentBatch
 from darkroom.runs.pictures import log_pictures
 
@@ -19,8 +19,9 @@ class ShowsBatch(Protocol):
 
 
 class FirstBatch(Callback):
-    """Logs up to ``n`` pictures of the batch of step 0, with captions or labels, as ``first_batch``.
+    """Logs up to ``n`` pictures of the batch of step 0, with the captions or labels that are read, as ``first_batch``.
 
+    An autoencoder reads none, and its augmentation may make them wrong, as where colours are permuted.
     Of several processes the first alone makes them, in the training's precision.
     """
 
@@ -37,5 +38,5 @@ class FirstBatch(Callback):
             pictures = batch.image[: self._n]
         else:
             return
-        words = in_words(batch.prompts, class_names(pl_module))
+        words = heard(pl_module, batch.prompts)
         log_pictures(trainer, "first_batch", pictures, words and words[: self._n], step=0)

@@ -19,7 +19,7 @@ def in_words(prompts: Prompts, names: Sequence[str] = ()) -> list[str] | None:
 
 
 def heard(conditioner: nn.Module, prompts: Prompts) -> list[str] | None:
-    """Of what prompts ask the part that the conditioner reads, in words; None where it reads nothing of them."""
+    """Of what prompts ask the part that a conditioner, or those inside a module, reads, in words; None for nothing."""
     if prompts.caption is not None and text_readers(conditioner):
         return list(prompts.caption)
     if prompts.label is not None and any(isinstance(part, ClassLabel) for part in conditioner.modules()):
