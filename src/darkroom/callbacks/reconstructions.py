@@ -3,6 +3,7 @@
 # Lightning hands every hook all of its arguments, wanted or not.
 # ruff: noqa: ARG002
 
+from math import ceil, sqrt
 from typing import Any
 
 import torch
@@ -37,4 +38,5 @@ class Reconstructions(Callback):
         captions = [
             f"{kind} {index}" for index in batch.index[: self._n].tolist() for kind in ("picture", "reconstruction")
         ]
-        log_pictures(trainer, "reconstructions", pairs, captions, trainer.global_step)
+        columns = 2 * ceil(sqrt(len(pairs)) / 2)  # an even number: no row ends within a pair
+        log_pictures(trainer, "reconstructions", pairs, captions, trainer.global_step, columns)

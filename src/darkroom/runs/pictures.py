@@ -7,15 +7,17 @@ from typing import NamedTuple
 
 from jaxtyping import UInt8
 from lightning.pytorch import Trainer
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from darkroom.files import replacing
+from darkroom.runs.fonts import Font, font_for
 from darkroom.runs.loggers import PictureLogger
 from darkroom.runs.trainer import run_of
 
 _READABLE = 160  # pixels: the narrowest tile under which a caption of ten words stays within three lines
 _MARGIN, _GAP = 16, 12
+_SPACING = 3  # between lines
 _GROUND, _INK = (255, 255, 255), (40, 40, 40)
 
 
@@ -44,12 +46,13 @@ def grid(
         raise ValueError(f"{len(captions)} captions for {len(pictures)} pictures; give one each")
     height, width = pictures.shape[-2:]
     scale = scale or max(1, ceil(_READABLE / width))
-    font = ImageFont.load_default(size=13)
+    font = font_for(captions or [], size=13)
+    line = int(font.getbbox("A")[3]) + _SPACING  # Pillow's step in a text of several
     texts = [_wrap(text, font, width * scale) for text in captions or [""] * len(pictures)]
     layout = _Layout(
         columns=min(columns or ceil(sqrt(len(pictures))), len(pictures)),
         tile=(width * scale, height * scale),
-        text=0 if captions is None else 8 + 16 * max(text.count("\n") + 1 for text in texts),
+        text=0 if captions is None else 8 + line * max(text.count("\n") + 1 for text in texts),
     )
     sheet = Image.new("RGB", _place(layout, ceil(len(pictures) / layout.columns), layout.columns, end=True), _GROUND)
     draw = ImageDraw.Draw(sheet)
@@ -57,7 +60,7 @@ def grid(
         x, y = _place(layout, *divmod(index, layout.columns))
         tile = Image.fromarray(picture.permute(1, 2, 0).cpu().numpy())
         sheet.paste(tile.resize(layout.tile, Image.Resampling.BICUBIC) if scale > 1 else tile, (x, y))
-        draw.multiline_text((x, y + layout.tile[1] + 4), text, fill=_INK, font=font, spacing=3)
+        draw.multiline_text((x, y + layout.tile[1] + 4), text, fill=_INK, font=font, spacing=_SPACING)
     return sheet
 
 
@@ -70,15 +73,20 @@ def save_grid(
 
 
 def log_pictures(
-    trainer: Trainer, name: str, pictures: UInt8[Tensor, "n 3 H W"], captions: Sequence[str] | None, step: int
+    trainer: Trainer,
+    name: str,
+    pictures: UInt8[Tensor, "n 3 H W"],
+    captions: Sequence[str] | None,
+    step: int,
+    columns: int | None = None,
 ) -> None:
     """To loggers that show pictures, each with its caption, and as one grid to ``<run>/samples/<name>-<step>.png``.
 
-    ``step`` is the number of optimizer steps done.
+    ``step`` is the number of optimizer steps done, ``columns`` are the grid's.
     """
     if not trainer.is_global_zero:
         return
-    save_grid(run_of(trainer).samples / f"{name}-{step:08d}.png", pictures, captions)
+    save_grid(run_of(trainer).samples / f"{name}-{step:08d}.png", pictures, captions, columns)
     for logger in trainer.loggers:
         if isinstance(logger, PictureLogger):
             logger.log_pictures(name, pictures, captions, step)
@@ -91,7 +99,7 @@ def _place(layout: _Layout, row: int, column: int, end: bool = False) -> tuple[i
     return (x - _GAP + _MARGIN, y - _GAP + _MARGIN) if end else (x, y)
 
 
-def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _wrap(text: str, font: Font, width: int) -> str:
     """``text`` in lines no wider than ``width`` pixels; a word that is wider is broken."""
     lines: list[str] = [""]
     for word in text.split():
