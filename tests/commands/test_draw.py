@@ -13,6 +13,7 @@ from darkroom.commands.draw import draw, save
 from darkroom.commands.faults import line
 from darkroom.commands.sample import main
 from darkroom.data.captions import read_captions
+from darkroom.data.plain_folder import PlainFolder
 from darkroom.runs.folder import Run
 
 CLASSES = ("Apple", "Banana", "Kiwi")
@@ -71,11 +72,12 @@ def test_what_is_written_is_read_back_as_a_captioned_folder(text_run, tmp_path, 
     drawn(text_run, tmp_path / "out, [new]", f"prompt={prompt}", "n=2")
     folder = tmp_path / "out, [new]"
     names = ["00000.png", "00001.png"]
-    assert sorted(path.name for path in folder.iterdir()) == [*names, "grid.png", "metadata.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == [*names, "metadata.jsonl"]
+    assert PlainFolder(folder).names == names  # what evaluate.py generated= counts
     assert read_captions(folder, names, ["metadata.jsonl", *names]) == [prompt, prompt]
     said = capsys.readouterr().out
     assert f"drawing: {prompt}" in said
-    assert f"together: {folder / 'grid.png'}\n" in said  # a long path is not wrapped
+    assert f"together: {tmp_path / 'out, [new]_grid.png'}\n" in said  # a long path is not wrapped
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full, whose every writing fails")
@@ -140,5 +142,6 @@ def test_guidance_and_steps_of_the_command_line_count(text_run, tmp_path, capsys
 
 def test_samples_lie_in_the_run_where_no_out_is_given(class_run):
     draw(asked("sample", f"run={class_run.path}", "label=Kiwi", "n=1"))
-    [folder] = class_run.samples.iterdir()
-    assert (folder / "grid.png").is_file()
+    folder, sheet = sorted(class_run.samples.iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "metadata.jsonl"]
+    assert sheet.name == f"{folder.name}_grid.png" and sheet.is_file()

@@ -88,7 +88,7 @@ def test_samples_are_drawn_as_asked_and_judged(shapes):
     wanted = {"val_psnr", "val_bicubic_psnr", "prompt_accuracy", "prompt_accuracy_held_out", "prompt_accuracy_real"}
     assert wanted <= metrics.keys()
     folders = {"autoencoder", "latent_diffusion", "latents", "features"}
-    assert {path.name for path in shapes.iterdir()} == {*folders, out.name}
+    assert {path.name for path in shapes.iterdir()} == {*folders, out.name, f"{out.name}_grid.png"}
 
 
 def test_a_folder_of_pictures_trains_by_the_same_recipes_and_is_sampled_by_class(tmp_path, capsys):

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from darkroom.commands.ask import prompts_for, say_conditions, warn_of_words
+from darkroom.commands.checking.written import sheet_of
 from darkroom.commands.console import console, progress
 from darkroom.commands.load import load_first_stage, load_generator
 from darkroom.conditioning.words import class_names, in_words
@@ -24,11 +25,11 @@ from darkroom.keys import keys
 from darkroom.runs.folder import Run, find_run
 from darkroom.runs.pictures import save_grid
 
-SHEET = 100  # so many pictures the grid shows
+SHEET = 100  # so many pictures the sheet shows
 
 
 def draw(config: DictConfig) -> None:
-    """Writes ``00000.png ...``, ``metadata.jsonl`` with their conditions and a captioned ``grid.png`` into ``out``.
+    """Writes ``00000.png ...`` and ``metadata.jsonl`` with their conditions into ``out``, a captioned sheet beside it.
 
     In float32, so that another ``batch_size`` moves no picture by more than a level. Raises ValueError or OSError with
     one line for what only the run can tell.
@@ -48,10 +49,9 @@ def draw(config: DictConfig) -> None:
     drawn = [save(out, number * config.batch_size, batch) for number, batch in enumerate(followed)]
     if words:
         write_metadata(out, words)
-    sheet = torch.cat(drawn)[:SHEET]
-    save_grid(out / "grid.png", sheet, words and words[:SHEET])
+    save_grid(sheet_of(out), torch.cat(drawn)[:SHEET], words and words[:SHEET])
     console.print(f"drawn into {out}", soft_wrap=True)
-    console.print(f"together: {out / 'grid.png'}", soft_wrap=True)
+    console.print(f"together: {sheet_of(out)}", soft_wrap=True)
 
 
 def configured(run: Run, config: DictConfig) -> Generator:
@@ -101,13 +101,14 @@ def sampler_name(generator: Generator) -> str:
 
 def output_folder(run: Run, out: str | None) -> Path:
     """``out``, or a new folder in the run's ``samples/`` named by the time."""
-    folder = Path(out) if out is not None else run.samples / f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    folder.mkdir(parents=True, exist_ok=True)
+    # microseconds: quick jobs of one sweep begin within a second
+    folder = Path(out) if out is not None else run.samples / f"{datetime.datetime.now():%Y%m%d-%H%M%S-%f}"
+    folder.mkdir(parents=True, exist_ok=out is not None)
     return folder
 
 
 def save(folder: Path, first: int, pictures: UInt8[Tensor, "n 3 H W"]) -> UInt8[Tensor, "n 3 H W"]:
-    """Writes pictures one by one, numbered from ``first``; answers those that the grid may show."""
+    """Writes pictures one by one, numbered from ``first``; answers those that the sheet may show."""
     pictures = pictures.cpu()
     for number, picture in enumerate(pictures, first):
         path = folder / f"{number:05d}.png"

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from darkroom.commands.checking.check import check
 from darkroom.commands.checking.compose import Space, composed
 from darkroom.commands.checking.trained import Reads
+from darkroom.commands.checking.written import sheet_of
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 CLASSES = ["Apple", "Banana", "Red-Beet"]
@@ -108,6 +109,27 @@ def test_what_a_run_cannot_be_asked_is_one_line(runs, run, override, words):
 @pytest.mark.parametrize(("run", "argv"), ACCEPTED)
 def test_what_a_run_can_be_asked_has_no_fault(runs, run, argv):
     assert check("sample", [f"run={runs / run}", *argv], CONF) == []
+
+
+@pytest.mark.parametrize("out", ["old/", "empty/../old", "empty"])
+def test_a_sheet_that_is_there_already_is_told_however_its_folder_is_spelled(runs, out):
+    sheet = Path(f"{out.rstrip('/')}_grid.png")
+    sheet.touch()
+    argv = [f"run={runs / 'text'}", f"out=new,{out}"]
+    [fault] = check("sample", ["-m", *argv], CONF)  # before the first job begins
+    assert fault.startswith(f"out={out}: {sheet}, ") and fault.endswith("give another name, or remove it")
+    sheet.unlink()
+    assert check("sample", ["-m", *argv], CONF) == []
+
+
+def test_the_sheet_lies_beside_the_folder_also_of_one_without_a_name(runs, tmp_path, monkeypatch):
+    assert sheet_of(Path("a/b/")) == Path("a/b_grid.png")
+    monkeypatch.chdir(tmp_path / "empty")
+    assert sheet_of(Path()) == sheet_of(Path("../full/../empty/.")).resolve() == tmp_path / "empty_grid.png"
+    assert sheet_of(Path("..")) == tmp_path.parent / f"{tmp_path.name}_grid.png"
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path)
+    [fault] = check("sample", [f"run={runs / 'text'}", "out=."], CONF)
+    assert fault.startswith(f"out=.: {tmp_path} cannot be written to; ")
 
 
 @pytest.mark.parametrize("command", ["sample", "evaluate"])

@@ -11,8 +11,10 @@ from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.folders import names_file, tower_faults, tower_keys
 from darkroom.commands.checking.limits import run_fault, unwritable
 from darkroom.commands.checking.modules import NotThere, locate
+from darkroom.commands.checking.paths import exists
 from darkroom.commands.checking.spelling import nearest
 from darkroom.commands.checking.swept import swept
+from darkroom.commands.checking.written import sheet_of
 from darkroom.diffusion.pairs import pair_faults
 from darkroom.runs.widths import NARROWEST, WIDEST
 
@@ -256,8 +258,14 @@ def _no_class(label: str, reads: Reads) -> str:
 
 
 def _of_out(asked: DictConfig) -> Iterator[str]:
-    """A folder where something lies already, and a run that takes no pictures where none is named."""
+    """A folder or a sheet where something lies already, and a run that takes no pictures where none is named."""
     if asked.out is None:
         yield from unwritable("run", asked.run, Path(asked.run, "samples"), other="give out=FOLDER elsewhere")
-    elif Path(asked.out).is_dir() and any(Path(asked.out).iterdir()):
+        return
+    folder, sheet = Path(asked.out), sheet_of(Path(asked.out))
+    if folder.is_dir() and any(folder.iterdir()):
         yield f"out={asked.out}: holds files already; give a new or an empty folder"
+    elif exists(sheet):
+        yield f"out={asked.out}: {sheet}, its sheet, is there already; give another name, or remove it"
+    else:
+        yield from unwritable("out", asked.out, sheet.parent)

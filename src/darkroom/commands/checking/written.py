@@ -38,6 +38,12 @@ def written_faults(composition: Composition) -> Iterator[str]:
         yield from _kept("statistics_out", Path(statistics))
 
 
+def sheet_of(folder: Path) -> Path:
+    """Where sample.py shows the pictures in ``folder`` together: beside it, for what lies in it counts as samples."""
+    named = folder.resolve() if folder.name in ("", "..") else folder
+    return named.parent / f"{named.name}_grid.png"
+
+
 def clash_faults(space: Space, jobs: Sequence[Sequence[str]]) -> Iterator[str]:
     """What several jobs of one sweep would write over each other."""
     given = {name(text) for text in jobs[0]}
