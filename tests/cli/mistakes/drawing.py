@@ -14,6 +14,7 @@ ROWS: list[Row] = [
     ("sample", ["run=runs/label", "label=3"], ["label=3", "its 3 are"]),
     ("sample", ["run=runs/label", "label=Banan"], ["label=Banan", "Banana?"]),
     ("sample", ["run=runs/label", "prompt=a cat"], ["prompt=a cat", "reads no text"]),
+    ("sample", ["run=runs/label", "guidance_scale=-3"], ["guidance_scale=-3", "0 (it plays no", "1 (off"]),
     ("sample", ["run=runs/label", "steps=0"], ["steps=0", "at least 1"]),
     ("sample", ["run=runs/label", "n=0"], ["n=0", "at least 1"]),
     ("sample", ["run=runs/label", "n=many"], ["n='many'", "int"]),

@@ -16,6 +16,7 @@ ROWS: list[Row] = [
     ("evaluate", ["run=runs/label", "n=3", "metrics=[precision_recall]"], ["n=3", "precision_recall; give at least 4"]),
     ("evaluate", ["run=runs/label", "metrics=[fd]", "kid_size=9"], ["kid_size=9: is of kid", "not among metrics"]),
     ("evaluate", ["run=runs/label", "guidance_scale=wide"], ["guidance_scale='wide'", "float"]),
+    ("evaluate", ["run=runs/label", "guidance_scale=-0.5"], ["guidance_scale=-0.5", "0 (it plays no", "1 (off"]),
     ("evaluate", ["run=runs/label", *P], ["perceptual: run=runs/label draws pixels", "leave it out"]),
     ("evaluate", ["run=runs/label", "n_reference=50", "kid_size=60"], ["n_reference=50", "for kid_size=60"]),
     ("evaluate", ["run=runs/first", "metrics=[kid]"], ["metrics: run=runs/first", "autoencoder", "leave it out"]),

@@ -170,6 +170,8 @@ def _of_sampling(asked: DictConfig, config: DictConfig, composition: Composition
     if asked.get("sampler") is not None:
         yield from _unpaired(composition, config.process, asked.sampler)
     scale = asked.get("guidance_scale")
+    if isinstance(scale, int | float) and scale < 0:
+        yield f"guidance_scale={scale}: steers away from the condition; give 0 (it plays no part), 1 (off) or more"
     conditioner = Reads.of(config.get("conditioner"))
     guidance = config.get("guidance") if asked.get("guidance") is None else asked.guidance
     for key in [each for each in ("guidance_scale", "sweep.guidance_scale") if OmegaConf.select(asked, each)]:
