@@ -17,6 +17,7 @@ ROWS: list[Row] = [
     ("evaluate", ["run=runs/label", "metrics=[fd]", "kid_size=9"], ["kid_size=9: is of kid", "not among metrics"]),
     ("evaluate", ["run=runs/label", "guidance_scale=wide"], ["guidance_scale='wide'", "float"]),
     ("evaluate", ["run=runs/label", "guidance_scale=-0.5"], ["guidance_scale=-0.5", "0 (it plays no", "1 (off"]),
+    ("evaluate", ["run=runs/label", "sweep.steps=10,20"], ["sweep.steps=10,20", "write sweep.steps=[10,20]"]),
     ("evaluate", ["run=runs/label", *P], ["perceptual: run=runs/label draws pixels", "leave it out"]),
     ("evaluate", ["run=runs/label", "n_reference=50", "kid_size=60"], ["n_reference=50", "for kid_size=60"]),
     ("evaluate", ["run=runs/first", "metrics=[kid]"], ["metrics: run=runs/first", "autoencoder", "leave it out"]),
@@ -55,6 +56,8 @@ ROWS: list[Row] = [
     ("evaluate", [*G, "ema=0.1"], ["ema: is of samples", "folders"]),
     ("evaluate", [*G, "checkpoint=best"], ["checkpoint: is of samples", "folders"]),
     # what is compared
+    ("evaluate", ["compare=file"], ["compare='file'", "a list is written compare=[A,B]"]),
+    ("evaluate", ["compare=file,file"], ["compare=file,file", "write compare=[file,file]"]),
     ("evaluate", ["compare=[file]"], ["compare", "two files, not 1"]),
     ("evaluate", ["compare=[file,nowhere]"], ["compare", "no file nowhere"]),
     ("evaluate", ["compare=[file,file]", "out=a.json"], ["out: compare=", "writes nothing; leave it out"]),

@@ -17,6 +17,7 @@ ROWS: list[Row] = [
     ("train", [*A, "+callback.ema.sigma_real=0.1"], ["callback.ema.sigma_real", "sigma_rel?"]),
     ("train", [*A, "+sede=1"], ["sede", "seed?"]),
     ("train", [*A, "lr=1"], ["lr=1", "optimizer.lr"]),
+    ("train", [*A, "trainer=gpu"], ["trainer=gpu", "default takes a GPU"]),
     ("train", [*A, "data=shape"], ["data=shape", "shapes?"]),
     ("train", [*D, "process.parameterization._target_=darkroom.diffusion.parameterization.Velocty"], ["Velocity?"]),
     ("train", [*A, "--multirn"], ["--multirn", "without dashes"]),

@@ -16,7 +16,7 @@ from darkroom.commands.checking.folders import distance_faults, weights_faults
 from darkroom.commands.checking.limits import limit_faults
 from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.nodes import node_faults, typed, value_faults
-from darkroom.commands.checking.overrides import Vocabulary, key_faults, mended
+from darkroom.commands.checking.overrides import Vocabulary, bracketed, key_faults, mended
 from darkroom.commands.checking.pictures import artifact_faults, folder_faults
 from darkroom.commands.checking.probe import probe_faults
 from darkroom.commands.checking.resume import hydra_overrides, kept_overrides, resume_faults, run_space
@@ -125,6 +125,9 @@ def _of_job(command: str, space: Space, job: Sequence[str], conf: Path, vocabula
         composition = composed(space, overrides)
     except ERRORS:
         base = composed(space, [text for text in overrides if _composes(text, vocabulary)])
+        lists = bracketed(overrides, base)
+        found += [f"{text}: the value is a list; write {meant_list}" for text, meant_list in lists.items()]
+        overrides = [lists.get(text, text) for text in overrides]
         unknown = key_faults(overrides, base, vocabulary)
         known = tuple(text for text in overrides if text not in unknown)
         composition = base if known == base.overrides else composed(space, known)

@@ -67,6 +67,8 @@ def typed(composition: Composition, key: str, value: Any, parameter: Parameter) 
     near = nearest(value, named) if isinstance(value, str) else None
     choices = f"{'one of ' if len(named) > 1 else ''}{', '.join(named)}"
     text = choices if named and not parameter.wants.types else parameter.wants.text
+    if list in parameter.wants.types and not OmegaConf.is_list(value):
+        text += f"; a list is written {key}=[A,B]"
     return f"{key}={shown}: wants {text}{f'; did you mean {near}?' if near else ''} ({composition.file(key)})"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from omegaconf import DictConfig, OmegaConf
 
 from darkroom.commands.checking.argv import parsed, shown
@@ -12,6 +12,8 @@ from darkroom.commands.checking.compose import Composition
 from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.signatures import signature
 from darkroom.commands.checking.spelling import meant, nearest
+
+_HINTS = {"trainer=gpu": "; default takes a GPU where there is one, ddp all there are"}  # where what is near misleads
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def mended(overrides: Sequence[str], vocabulary: Vocabulary) -> tuple[list[str],
         wrong = [each for each in wrong if each not in options]
         for option in wrong:
             where = f"conf/{override.key_or_group} has no {option}.yaml"
-            found.append(f"{shown(text)}: {where}{meant(option, options)}")
+            hint = _HINTS.get(f"{override.key_or_group}={option}") or meant(option, options)
+            found.append(f"{shown(text)}: {where}{hint}")
         near = nearest(wrong[0], options) if wrong else None
         rest.append(text if not wrong else f"{text.partition('=')[0]}={near}" if near else None)
     return found, rest
@@ -77,6 +80,17 @@ def key_faults(overrides: Sequence[str], base: Composition, vocabulary: Vocabula
             if not _there(base.config, inner):
                 found[text] = _unknown(shown(text) if inner == key else f"{inner}={value}", inner, base, vocabulary)
                 break
+    return found
+
+
+def bracketed(overrides: Sequence[str], base: Composition) -> dict[str, str]:
+    """What was meant by each override that gives several values, as for a sweep, to a key of a list."""
+    found = {}
+    for text in overrides:
+        node, missing = _descend(base.config, parsed(text).key_or_group)
+        if parsed(text).value_type is ValueType.SIMPLE_CHOICE_SWEEP and missing is None and OmegaConf.is_list(node):
+            key, _, values = text.partition("=")
+            found[text] = f"{key}=[{values}]"
     return found
 
 
