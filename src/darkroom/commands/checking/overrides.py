@@ -13,7 +13,7 @@ from darkroom.commands.checking.modules import NotThere
 from darkroom.commands.checking.signatures import signature
 from darkroom.commands.checking.spelling import meant, nearest
 
-_HINTS = {"trainer=gpu": "; default takes a GPU where there is one, ddp all there are"}  # where what is near misleads
+_HINTS = {"trainer=gpu": "; default takes a GPU where there is one, ddp all of them"}  # where what is near misleads
 
 
 @dataclass(frozen=True)
