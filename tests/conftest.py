@@ -4,6 +4,7 @@ import gc
 import os
 from pathlib import Path
 
+import composing
 import pytest
 
 # Before anything imports the libraries that read these; processes that tests start inherit them.
@@ -13,6 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside another one: more threads than
     os.environ["OMP_NUM_THREADS"] = "1"
 
 gc.disable()  # until all is imported: see darkroom.commands.loading
+composing.install()
 TESTS = Path(__file__).parent
 LONG = [TESTS / "test_docs.py", TESTS / "cli", TESTS / "experiments"]  # they start processes that import it all again
 
