@@ -60,6 +60,7 @@ def scalar(value: float) -> Tensor:
 def ideal_network(process: Process, data: Gaussian) -> Callable[[Tensor, Tensor, Condition], Tensor]:
     """The network that a process would train on ``data``: it gets what networks get, and says what they should."""
     schedule, parameterization = process.schedule, process.parameterization
+    denoise = data.denoiser(schedule)
 
     def time_to_t(time: Tensor) -> Tensor:
         if isinstance(parameterization, Edm):
@@ -72,7 +73,7 @@ def ideal_network(process: Process, data: Gaussian) -> Callable[[Tensor, Tensor,
         t = time_to_t(time)
         at = coefficients(schedule, t, like=x)
         x_t = x / parameterization.c_in(at)
-        x0_hat = data.denoiser(schedule)(x_t, t)
+        x0_hat = denoise(x_t, t)
         return parameterization.target(x0_hat, (x_t - at.alpha * x0_hat) / at.sigma, at)
 
     return network
