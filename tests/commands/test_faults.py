@@ -1,4 +1,4 @@
-"""What a mistake leaves behind: nothing of a new run, and an old one as it was."""
+"""What a mistake, or ctrl-C before the training, leaves behind: nothing of a new run, and an old one as it was."""
 
 from pathlib import Path
 
@@ -40,11 +40,15 @@ def state(folder: Path) -> dict[str, str]:
     }
 
 
-def test_an_old_run_is_as_it_was(run):
+EARLY = pytest.mark.parametrize("stop", [SystemExit(MISTAKE), KeyboardInterrupt()], ids=["mistake", "ctrl-C"])
+
+
+@EARLY
+def test_an_old_run_is_as_it_was(run, stop):
     before = state(run)
-    with pytest.raises(SystemExit), without_trace(run):
+    with pytest.raises(type(stop)), without_trace(run):
         begin(run)
-        raise SystemExit(MISTAKE)
+        raise stop
     assert state(run) == before
 
 
@@ -82,14 +86,15 @@ def test_what_a_training_wrote_before_it_failed_stays(run, name):
     assert state(run) == after
 
 
+@EARLY
 @pytest.mark.parametrize("made", [False, True])
-def test_of_a_new_run_nothing_is_left(tmp_path, made):
+def test_of_a_new_run_nothing_is_left(tmp_path, made, stop):
     run = tmp_path / FOLDER
-    with pytest.raises(SystemExit), without_trace(run):
+    with pytest.raises(type(stop)), without_trace(run):
         if made:
             run.mkdir(parents=True)
             (run / "train.log").touch()
-        raise SystemExit(MISTAKE)
+        raise stop
     assert not run.exists()
     assert not made or not list(tmp_path.iterdir())
 

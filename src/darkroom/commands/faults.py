@@ -40,7 +40,7 @@ def answered() -> Iterator[None]:
 
 @contextmanager
 def without_trace(run: Path) -> Iterator[None]:
-    """Leave no folder behind where a mistake ends a new run before its training has begun, and an old run as it was.
+    """Leave no folder behind where a mistake or ctrl-C ends a new run before it trains, and an old run as it was.
 
     Only data and weights tell some mistakes, and by then Hydra has made the folder ``run``, its config is written and
     W&B has begun. Of several processes the first alone takes that back.
@@ -53,8 +53,9 @@ def without_trace(run: Path) -> Iterator[None]:
     size, held, trained = log.stat().st_size if log.exists() else 0, _entries(pieces), _of_training(run)
     try:
         yield
-    except SystemExit as stop:
-        if stop.code == MISTAKE and _of_training(run).items() <= trained.items():
+    except (SystemExit, KeyboardInterrupt) as stop:
+        early = isinstance(stop, KeyboardInterrupt) or stop.code == MISTAKE
+        if early and _of_training(run).items() <= trained.items():
             if content is None and not (trained or staged or size or held):
                 _remove(run)
                 raise
