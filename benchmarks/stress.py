@@ -32,7 +32,7 @@ from typing import Any
 import torch
 
 from darkroom.autoencoding.artifact import read_hash
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import read_metrics
 from darkroom.runs.wandb_pieces import offline_pieces, read_piece

@@ -142,7 +142,7 @@ def test_a_package_outside_is_not_even_imported(monkeypatch):
         "darkroom.files.Path",
         "darkroom.generation.generator.Generator",
         "darkroom.keys.Keys",
-        "darkroom.runs.checkpoint.AtomicCheckpointIO",
+        "darkroom.runs.checkpoint_io.AtomicCheckpointIO",
         "darkroom.runs.failure.Failure",
         "darkroom.runs.folder.Run",
     ],

@@ -79,3 +79,18 @@ def test_the_law_sees_every_way_to_import(own: str, text: str):
 
 def test_every_room_has_its_place():
     assert {path.parts[0].removesuffix(".py") for path in FILES} <= RANK.keys()
+
+
+def test_pictures_are_drawn_without_lightning():
+    """It takes twice as long to load as torch, and only a training needs it."""
+    met, ours = {"darkroom"}, ["darkroom.commands.draw", "darkroom.commands.drawing"]
+    while ours:
+        path = SOURCE.parent / Path(*ours.pop().split(".")).with_suffix(".py")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        at_once = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        theirs = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in at_once.body}
+        heavy = {name for name in theirs if name.split(".")[0] in ("lightning", "torchmetrics", "torchvision")}
+        assert not heavy, f"{path} imports {heavy}"
+        ours += set(imported(at_once)) - met
+        met |= set(ours)
+    assert "darkroom.runs.checkpoint" in met

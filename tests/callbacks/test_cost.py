@@ -8,7 +8,7 @@ from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks import cost
 from darkroom.callbacks.samples import Samples
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 
 
 @pytest.fixture

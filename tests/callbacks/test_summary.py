@@ -4,7 +4,8 @@ from trainers import Tiny, loader, trainer
 
 from darkroom.callbacks.checkpoints import Checkpoints
 from darkroom.callbacks.summary import Summary
-from darkroom.runs.checkpoint import AtomicCheckpointIO, step_of
+from darkroom.runs.checkpoint import step_of
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 from darkroom.runs.folder import Run
 from darkroom.runs.summary import update_summary
 

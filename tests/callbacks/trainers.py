@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from darkroom.contracts import Batch, Prompts
 from darkroom.keys import keys
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 
 
 class Pictures(Dataset):

@@ -12,7 +12,7 @@ import torch
 
 from darkroom.autoencoding.first_stage import read_hash
 from darkroom.commands import train
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 from darkroom.runs.folder import Run
 from darkroom.runs.metrics_file import read_metrics
 

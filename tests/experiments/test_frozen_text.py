@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_clip import NAME, tiny_clip
 
 from darkroom.conditioning.pretrained_text import PretrainedText
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 from darkroom.runs.folder import Run
 
 COLOURS = ("red", "blue", "green")

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from darkroom.runs.checkpoint import (
-    AtomicCheckpointIO,
     checkpoint_path,
     is_intact,
     is_whole,
     step_of,
     whole_checkpoints,
 )
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from omegaconf import open_dict
 
 from darkroom.build import build
 from darkroom.commands.fit import fit
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 from darkroom.runs.folder import Run
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darkroom.conditioning.words import heard
 from darkroom.contracts import Batch, LatentBatch
-from darkroom.runs.pictures import log_pictures
+from darkroom.runs.trainer import log_pictures
 
 
 @runtime_checkable

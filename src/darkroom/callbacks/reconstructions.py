@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from darkroom.runs.pictures import log_pictures
+from darkroom.runs.trainer import log_pictures
 
 
 class Reconstructions(Callback):

@@ -11,7 +11,7 @@ from darkroom.conditioning.words import heard
 from darkroom.contracts import Prompts
 from darkroom.generation.generator import Generator, NotFinite
 from darkroom.keys import keys
-from darkroom.runs.pictures import log_pictures
+from darkroom.runs.trainer import log_pictures
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from darkroom.callbacks.ema import learning, model_of
 from darkroom.callbacks.samples import Generates
-from darkroom.runs.checkpoint import AtomicCheckpointIO, step_of
+from darkroom.runs.checkpoint import load_checkpoint, step_of
 from darkroom.runs.posthoc import write_snapshot
 from darkroom.runs.power_average import PowerAverage
 from darkroom.runs.trainer import run_of
@@ -55,7 +55,7 @@ class Snapshots(Callback):
         self._refuse_another_stage(pl_module)
         if (newest := run_of(trainer).loadable()) is None:
             return
-        held = AtomicCheckpointIO().load_checkpoint(newest, mmap=True)["callbacks"].get(self.state_key)
+        held = load_checkpoint(newest, mmap=True)["callbacks"].get(self.state_key)
         self._refuse_a_gap(step_of(newest) - (held[str(WIDTHS[0])]["step"] if held else 0))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -35,7 +35,8 @@ from darkroom.data.datamodule import DataModule
 from darkroom.data.sampler import micro_batch_size
 from darkroom.files import sweep
 from darkroom.keys import module_seed
-from darkroom.runs.checkpoint import AtomicCheckpointIO, step_of
+from darkroom.runs.checkpoint import step_of
+from darkroom.runs.checkpoint_io import AtomicCheckpointIO
 from darkroom.runs.folder import Run
 from darkroom.runs.loggers import Closing
 from darkroom.runs.machine import multiplies_bf16

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.plugins.io import CheckpointIO
-
-from darkroom.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -77,48 +74,30 @@ def _warn_of(path: Path) -> None:
     log.warning("%s is torn (its writing was cut short): skipped", path)
 
 
-class AtomicCheckpointIO(CheckpointIO):
-    """Writes beside the place and renames; loads with ``weights_only``, so that a checkpoint runs no code."""
+def load_checkpoint(
+    path: Path, *, map_location: Any | None = "cpu", weights_only: bool | None = True, mmap: bool = False
+) -> dict[str, Any]:
+    """All that a training saved, read so that no code in it runs.
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Path | str, storage_options: Any | None = None) -> None:
-        """``storage_options`` is Lightning's, for remote storage: must be None."""
-        if storage_options is not None:
-            raise ValueError(f"storage_options={storage_options!r}: checkpoints go to a local folder, leave it out")
-        with replacing(Path(path)) as draft:
-            torch.save(checkpoint, draft)
-
-    def load_checkpoint(
-        self,
-        path: Path | str,
-        map_location: Any | None = "cpu",
-        weights_only: bool | None = True,
-        *,
-        mmap: bool = False,
-    ) -> dict[str, Any]:
-        """Raises FileNotFoundError, or ValueError where the file is torn, damaged or not what a training saves.
-
-        ``weights_only=None`` means True too. With ``mmap`` a tensor takes memory only once it is looked at.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no checkpoint {path}")
-        if not is_whole(path):
-            raise ValueError(f"{path} is torn (its writing was cut short): use the checkpoint before it")
-        if not is_intact(path):
-            raise ValueError(f"{path} is damaged, not as it was written: copy it again, or remove it")
-        try:
-            held = torch.load(path, map_location=map_location, weights_only=weights_only is not False, mmap=mmap)
-        except pickle.UnpicklingError as error:  # its words advise to load it with all its code
-            raise ValueError(
-                f"{path}: holds other things than tensors and plain values, which could run code, so a training here "
-                "has not written it; it is not loaded"
-            ) from error
-        except (RuntimeError, EOFError) as error:  # another archive than torch's, or no memory for this one
-            first = str(error).partition("\n")[0]
-            raise ValueError(f"{path}: torch cannot read it ({first})") from error
-        if not isinstance(held, dict) or _PARTS - held.keys():
-            raise ValueError(f"{path}: has no weights (state_dict, callbacks), so a training here has not written it")
-        return held
-
-    def remove_checkpoint(self, path: Path | str) -> None:
-        Path(path).unlink(missing_ok=True)
+    Raises FileNotFoundError, or ValueError where the file is torn, damaged or not what a training saves.
+    ``weights_only=None`` means True too. With ``mmap`` a tensor takes memory only once it is looked at.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    if not is_whole(path):
+        raise ValueError(f"{path} is torn (its writing was cut short): use the checkpoint before it")
+    if not is_intact(path):
+        raise ValueError(f"{path} is damaged, not as it was written: copy it again, or remove it")
+    try:
+        held = torch.load(path, map_location=map_location, weights_only=weights_only is not False, mmap=mmap)
+    except pickle.UnpicklingError as error:  # its words advise to load it with all its code
+        raise ValueError(
+            f"{path}: holds other things than tensors and plain values, which could run code, so a training here "
+            "has not written it; it is not loaded"
+        ) from error
+    except (RuntimeError, EOFError) as error:  # another archive than torch's, or no memory for this one
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"{path}: torch cannot read it ({first})") from error
+    if not isinstance(held, dict) or _PARTS - held.keys():
+        raise ValueError(f"{path}: has no weights (state_dict, callbacks), so a training here has not written it")
+    return held

@@ -1,4 +1,4 @@
-"""Pictures with their captions: a grid worth showing, and one call that puts pictures wherever a run is tracked."""
+"""Pictures with their captions: a grid worth showing."""
 
 from collections.abc import Sequence
 from math import ceil, sqrt
@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxtyping import UInt8
-from lightning.pytorch import Trainer
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from darkroom.files import replacing
 from darkroom.runs.fonts import Font, font_for
-from darkroom.runs.loggers import PictureLogger
-from darkroom.runs.trainer import run_of
 
 _READABLE = 160  # pixels: the narrowest tile under which a caption of ten words stays within three lines
 _MARGIN, _GAP = 16, 12
@@ -70,26 +67,6 @@ def save_grid(
     """:func:`grid` as a PNG, whole or absent."""
     with replacing(path) as draft:
         grid(pictures, captions, columns).save(draft, format="PNG")
-
-
-def log_pictures(
-    trainer: Trainer,
-    name: str,
-    pictures: UInt8[Tensor, "n 3 H W"],
-    captions: Sequence[str] | None,
-    step: int,
-    columns: int | None = None,
-) -> None:
-    """To loggers that show pictures, each with its caption, and as one grid to ``<run>/samples/<name>-<step>.png``.
-
-    ``step`` is the number of optimizer steps done, ``columns`` are the grid's.
-    """
-    if not trainer.is_global_zero:
-        return
-    save_grid(run_of(trainer).samples / f"{name}-{step:08d}.png", pictures, captions, columns)
-    for logger in trainer.loggers:
-        if isinstance(logger, PictureLogger):
-            logger.log_pictures(name, pictures, captions, step)
 
 
 def _place(layout: _Layout, row: int, column: int, end: bool = False) -> tuple[int, int]:

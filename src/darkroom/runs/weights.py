@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from darkroom.runs.checkpoint import AtomicCheckpointIO
+from darkroom.runs.checkpoint import load_checkpoint
 
 _MODEL = "model."
 
@@ -21,7 +21,7 @@ def trained_weights(checkpoint: Path, *, first_stage: str | None = None) -> dict
     ``first_stage``: hash of the artifact that is to decode; raises ValueError where they were trained on another's
     latents, which would give pictures of noise without a word.
     """
-    held = AtomicCheckpointIO().load_checkpoint(checkpoint)
+    held = load_checkpoint(checkpoint)
     known = held.get("first_stage_hash", first_stage)
     if first_stage is not None and known != first_stage:
         raise ValueError(
