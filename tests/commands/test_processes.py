@@ -12,7 +12,7 @@ import pytest
 from lightning.pytorch import Trainer
 
 from darkroom.callbacks.interruption import Stopped
-from darkroom.commands import fit, processes
+from darkroom.commands import ending, processes
 from darkroom.commands.processes import joined, together
 from darkroom.runs.folder import Run
 
@@ -79,6 +79,6 @@ def test_another_process_that_stops_alone_ends_by_a_code_that_the_first_notices(
             with together(trainer, run):
                 raise stop
         except Stopped:
-            fit.say_stopped(run, trainer, stop)
+            ending.say_stopped(run, trainer, stop)
             raise
     assert (ended.value.code, waited) == (code, waits)
