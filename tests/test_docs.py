@@ -62,14 +62,15 @@ def test_the_worked_example_passes_the_tests_that_it_names(copy):
 
 
 def test_the_words_of_the_example_pass_the_check(copy):
-    for name, argv in python_commands(EXTEND):
-        code = f"""
+    code = f"""
 import sys, pathlib
 from darkroom.commands.checking.check import check
-sys.exit("; ".join(check({name!r}, {argv!r}, pathlib.Path("conf").resolve())) or None)
+for command, argv in {list(python_commands(EXTEND))!r}:
+    print(argv, *check(command, argv, pathlib.Path("conf").resolve()), sep="\\n", end="\\n\\n")
 """
-        done = in_copy(copy, sys.executable, "-c", code)
-        assert done.returncode == 0, f"{argv}: {done.stderr}"
+    done = in_copy(copy, sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n\n")[:-1] == [str(argv) for _, argv in python_commands(EXTEND)]
 
 
 def test_the_example_is_written_as_the_house_is(copy):
