@@ -22,7 +22,7 @@ _merged: dict[tuple, bytes] = {}
 
 
 def install() -> None:
-    """A composition takes a sixth of its time from here on, once its files were merged before."""
+    """A composition takes a fifth of its time from here on, once its files were merged before."""
     OmegaConf.load = staticmethod(load)
     ConfigLoaderImpl._compose_config_from_defaults_list = merge
     defaults_list._create_interpolation_map = choices

@@ -62,15 +62,17 @@ def test_the_worked_example_passes_the_tests_that_it_names(copy):
 
 
 def test_the_words_of_the_example_pass_the_check(copy):
+    commands = list(python_commands(EXTEND))
+    assert commands
     code = f"""
-import sys, pathlib
+import pathlib
 from darkroom.commands.checking.check import check
-for command, argv in {list(python_commands(EXTEND))!r}:
+for command, argv in {commands!r}:
     print(argv, *check(command, argv, pathlib.Path("conf").resolve()), sep="\\n", end="\\n\\n")
 """
     done = in_copy(copy, sys.executable, "-c", code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n\n")[:-1] == [str(argv) for _, argv in python_commands(EXTEND)]
+    assert done.stdout.split("\n\n")[:-1] == [str(argv) for _, argv in commands]
 
 
 def test_the_example_is_written_as_the_house_is(copy):

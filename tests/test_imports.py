@@ -82,7 +82,7 @@ def test_every_room_has_its_place():
 
 
 def test_pictures_are_drawn_without_lightning():
-    """It takes twice as long to load as torch, and only a training needs it."""
+    """Nor with torchmetrics or torchvision: they load for longer than torch, and for nothing there."""
     met, ours = {"darkroom"}, ["darkroom.commands.draw", "darkroom.commands.drawing"]
     while ours:
         path = SOURCE.parent / Path(*ours.pop().split(".")).with_suffix(".py")

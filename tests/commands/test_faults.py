@@ -1,4 +1,4 @@
-"""What a mistake, or ctrl-C before the training, leaves behind: nothing of a new run, and an old one as it was."""
+"""What a mistake leaves behind: nothing of a new run, and an old one as it was; and ctrl-C while a run's parts load."""
 
 from pathlib import Path
 
@@ -40,15 +40,11 @@ def state(folder: Path) -> dict[str, str]:
     }
 
 
-EARLY = pytest.mark.parametrize("stop", [SystemExit(MISTAKE), KeyboardInterrupt()], ids=["mistake", "ctrl-C"])
-
-
-@EARLY
-def test_an_old_run_is_as_it_was(run, stop):
+def test_an_old_run_is_as_it_was(run):
     before = state(run)
-    with pytest.raises(type(stop)), without_trace(run):
+    with pytest.raises(SystemExit), without_trace(run):
         begin(run)
-        raise stop
+        raise SystemExit(MISTAKE)
     assert state(run) == before
 
 
@@ -86,7 +82,7 @@ def test_what_a_training_wrote_before_it_failed_stays(run, name):
     assert state(run) == after
 
 
-@EARLY
+@pytest.mark.parametrize("stop", [SystemExit(MISTAKE), KeyboardInterrupt()], ids=["mistake", "ctrl-C"])
 @pytest.mark.parametrize("made", [False, True])
 def test_of_a_new_run_nothing_is_left(tmp_path, made, stop):
     run = tmp_path / FOLDER
@@ -99,12 +95,38 @@ def test_of_a_new_run_nothing_is_left(tmp_path, made, stop):
     assert not made or not list(tmp_path.iterdir())
 
 
-def test_another_end_leaves_everything(run):
-    with pytest.raises(SystemExit), without_trace(run):
+ENDS = pytest.mark.parametrize("stop", [SystemExit(130), KeyboardInterrupt()], ids=["saved", "ctrl-C"])
+
+
+@ENDS
+def test_another_end_leaves_everything(run, stop):
+    with pytest.raises(type(stop)), without_trace(run):
         begin(run)
         after = state(run)
-        raise SystemExit(130)
+        raise stop
     assert state(run) == after
+
+
+@ENDS
+@pytest.mark.parametrize("name", ["config.yaml", "first_stage/HASH", "wandb/offline-run-1-run/run-run.wandb"])
+def test_a_new_run_that_may_go_on_stays(tmp_path, name, stop):
+    run = tmp_path / FOLDER
+    with pytest.raises(type(stop)), without_trace(run):
+        (run / name).parent.mkdir(parents=True)
+        (run / name).touch()
+        raise stop
+    assert (run / name).exists()
+
+
+@pytest.mark.parametrize("stop", [SystemExit(MISTAKE), KeyboardInterrupt()], ids=["mistake", "ctrl-C"])
+def test_a_folder_that_somebody_prepared_keeps_its_links(tmp_path, stop):
+    run = tmp_path / FOLDER
+    run.mkdir(parents=True)
+    (run / "checkpoints").symlink_to(tmp_path)
+    with pytest.raises(type(stop)), without_trace(run):
+        (run / "train.log").touch()
+        raise stop
+    assert (run / "checkpoints").is_symlink()
 
 
 def test_another_process_leaves_that_to_the_first(run, monkeypatch):

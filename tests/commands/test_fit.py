@@ -1,4 +1,4 @@
-"""What of the config Lightning is told otherwise, which process tries the parts, and what is said at the end."""
+"""What of the config Lightning is told otherwise, and which process tries the parts."""
 
 from types import SimpleNamespace
 
@@ -7,20 +7,12 @@ from omegaconf import OmegaConf
 
 from darkroom.commands import fit, parts, train
 from darkroom.commands.console import console
-from darkroom.commands.ending import close
 from darkroom.commands.fit import overfitted
-from darkroom.runs.folder import Run
 
 
 @pytest.mark.parametrize(("given", "told"), [({"overfit_batches": 2}, 6), ({"overfit_batches": 0.5}, 0.5), ({}, 0.0)])
 def test_batches_to_overfit_are_global_ones_and_a_share_stays_one(given, told):
     assert overfitted(OmegaConf.create({"accumulate_grad_batches": 3, **given})) == told
-
-
-def test_the_closing_line_names_the_folder_whatever_its_name_holds(tmp_path, capsys):
-    run = Run(tmp_path / "my logs, [old][/b] :cat:")
-    close(run, [])
-    assert capsys.readouterr().out == f"the run:               {run.path}\n"
 
 
 @pytest.mark.parametrize(("rank", "times"), [(None, 1), ("0", 1), ("1", 0)])

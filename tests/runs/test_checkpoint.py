@@ -82,6 +82,11 @@ def test_a_checkpoint_runs_no_code(tmp_path, weights_only):
         AtomicCheckpointIO().load_checkpoint(path, weights_only=weights_only)
 
 
+def test_code_may_not_be_asked_for(saved):
+    with pytest.raises(ValueError, match=r"^weights_only=False: .* leave it out$"):
+        AtomicCheckpointIO().load_checkpoint(checkpoint_path(saved, 100), weights_only=False)
+
+
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*step-00000001.ckpt"):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "step-00000001.ckpt")

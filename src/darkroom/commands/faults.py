@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from darkroom.build import Faults, of_input
+from darkroom.runs.lock import is_first
 
 MISTAKE = 2  # exit code
 _BEFORE_TRAINING = {"train.log", "config.yaml", "first_stage", "wandb"}  # all that a run holds until it trains
@@ -40,23 +41,28 @@ def answered() -> Iterator[None]:
 
 @contextmanager
 def without_trace(run: Path) -> Iterator[None]:
-    """Leave no folder behind where a mistake or ctrl-C ends a new run before it trains, and an old run as it was.
+    """Leave no folder behind where a mistake ends a new run before its training has begun, and an old run as it was.
 
     Only data and weights tell some mistakes, and by then Hydra has made the folder ``run``, its config is written and
-    W&B has begun. Of several processes the first alone takes that back.
+    W&B has begun. Of several processes the first alone takes that back. Ctrl-C is answered so only while a new run's
+    folder holds nothing yet: after that it may be gone on with.
     """
-    if os.environ.get("LOCAL_RANK", "0") != "0":
+    if not is_first():
         yield
         return
     config, log, pieces = run / "config.yaml", run / "train.log", run / "wandb"
     content, staged = config.read_bytes() if config.exists() else None, (run / "first_stage").exists()
     size, held, trained = log.stat().st_size if log.exists() else 0, _entries(pieces), _of_training(run)
+    new = not size and _holds_nothing(run)
     try:
         yield
-    except (SystemExit, KeyboardInterrupt) as stop:
-        early = isinstance(stop, KeyboardInterrupt) or stop.code == MISTAKE
-        if early and _of_training(run).items() <= trained.items():
-            if content is None and not (trained or staged or size or held):
+    except KeyboardInterrupt:
+        if new and _holds_nothing(run):
+            _remove(run)
+        raise
+    except SystemExit as stop:
+        if stop.code == MISTAKE and _of_training(run).items() <= trained.items():
+            if new:
                 _remove(run)
                 raise
             if content is None:  # somebody's folder of that name
@@ -77,6 +83,11 @@ def _of_training(run: Path) -> dict[Path, int]:
     """The files that only a training writes, and when they were written."""
     files = (path for path in run.rglob("*") if path.is_file())
     return {path: path.stat().st_mtime_ns for path in files if path.relative_to(run).parts[0] not in _BEFORE_TRAINING}
+
+
+def _holds_nothing(run: Path) -> bool:
+    """Whether there is nothing but the log, which Hydra opens."""
+    return all(path.name == "train.log" for path in _entries(run))
 
 
 def _remove(run: Path) -> None:

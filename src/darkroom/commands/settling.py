@@ -1,4 +1,4 @@
-"""A training's config with what machine and data decide filled in, so that the run goes on with it elsewhere."""
+"""What the machine and the data decide of a training's config, and what the data say against it."""
 
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict

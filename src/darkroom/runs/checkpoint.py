@@ -74,13 +74,11 @@ def _warn_of(path: Path) -> None:
     log.warning("%s is torn (its writing was cut short): skipped", path)
 
 
-def load_checkpoint(
-    path: Path, *, map_location: Any | None = "cpu", weights_only: bool | None = True, mmap: bool = False
-) -> dict[str, Any]:
+def load_checkpoint(path: Path, *, map_location: Any | None = "cpu", mmap: bool = False) -> dict[str, Any]:
     """All that a training saved, read so that no code in it runs.
 
     Raises FileNotFoundError, or ValueError where the file is torn, damaged or not what a training saves.
-    ``weights_only=None`` means True too. With ``mmap`` a tensor takes memory only once it is looked at.
+    With ``mmap`` a tensor takes memory only once it is looked at.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
@@ -89,7 +87,7 @@ def load_checkpoint(
     if not is_intact(path):
         raise ValueError(f"{path} is damaged, not as it was written: copy it again, or remove it")
     try:
-        held = torch.load(path, map_location=map_location, weights_only=weights_only is not False, mmap=mmap)
+        held = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:  # its words advise to load it with all its code
         raise ValueError(
             f"{path}: holds other things than tensors and plain values, which could run code, so a training here "

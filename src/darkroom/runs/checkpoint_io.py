@@ -23,8 +23,10 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: Path | str, map_location: Any | None = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """As :func:`darkroom.runs.checkpoint.load_checkpoint`."""
-        return load_checkpoint(Path(path), map_location=map_location, weights_only=weights_only)
+        """As :func:`darkroom.runs.checkpoint.load_checkpoint`; raises ValueError where ``weights_only`` is False."""
+        if weights_only is False:
+            raise ValueError("weights_only=False: a checkpoint could run code then; leave it out")
+        return load_checkpoint(Path(path), map_location=map_location)
 
     def remove_checkpoint(self, path: Path | str) -> None:
         Path(path).unlink(missing_ok=True)

@@ -12,6 +12,11 @@ from pathlib import Path
 _RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK")  # as torchrun, Lightning and its clusters set them
 
 
+def is_first() -> bool:
+    """Whether this is the first process of a training, which answers for its run's folder, on whatever machine."""
+    return all(os.environ.get(rank, "0") == "0" for rank in _RANKS)
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Inside, no other process trains the run in ``folder``; raises ValueError where one does already.
@@ -19,7 +24,7 @@ def alone(folder: Path) -> Iterator[None]:
     The lock lies on ``train.log``, which every training opens anyway and none replaces. The kernel lifts it however the
     process ends; those that it starts do not hold it, as Python hands descriptors on to none.
     """
-    if any(os.environ.get(rank, "0") != "0" for rank in _RANKS):  # the first of all processes holds it for all
+    if not is_first():  # that one holds it for all
         yield
         return
     with (folder / "train.log").open("a") as log:  # to be written: a network file system wants that of a lock
