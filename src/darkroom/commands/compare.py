@@ -76,7 +76,7 @@ def _table(
     paths: Sequence[str],
     paired: Mapping[str, float],
 ) -> Table:
-    shown = Table("metric", *paths, "difference", "its sd", "taken as", box=None, title_justify="left")
+    shown = Table("metric", *paths, "difference", "standard error", "taken as", box=None, title_justify="left")
     for name in names:
         a, b = first[name], second[name]
         sd = "", ""
